@@ -1,12 +1,52 @@
 """The nouns of hunting: plain, frozen, typed data. No module here reads, writes or computes anything."""
 
-from vizsla.nouns.event import EVENT_FIELDS, ID, DAY, HOST, ORIGIN, TIME, UNKNOWN_DAY
-from vizsla.nouns.evidence import Evidence, EventRef, Reason, Usual
-from vizsla.nouns.finding import Attack, Context, Entity, Finding, Pivot, Run, SCHEMA, Tier
+from vizsla.nouns.event import DAY, EVENT_FIELDS, EXTRA, HOST, ID, MAX_COLUMNS, ORIGIN, TIME, UNKNOWN_DAY
+from vizsla.nouns.evidence import EventRef, Evidence, Reason, Usual
+from vizsla.nouns.finding import (
+    SCHEMA,
+    TIERS,
+    Attack,
+    Context,
+    Entity,
+    Finding,
+    Pivot,
+    ProcessNode,
+    Run,
+    Tier,
+)
+from vizsla.nouns.hunt import Budget, Cut, HuntRequest, HuntResult, Order
 from vizsla.nouns.report import Reading, RunReport, Unable
 
 __all__ = [
-    "DAY", "EVENT_FIELDS", "HOST", "ID", "ORIGIN", "SCHEMA", "TIME", "UNKNOWN_DAY",
-    "Attack", "Context", "Entity", "EventRef", "Evidence", "Finding", "Pivot", "Reading", "Reason",
-    "Run", "RunReport", "Tier", "Unable", "Usual",
-]  # fmt: skip
+    "DAY",
+    "EVENT_FIELDS",
+    "EXTRA",
+    "HOST",
+    "ID",
+    "MAX_COLUMNS",
+    "ORIGIN",
+    "SCHEMA",
+    "TIERS",
+    "TIME",
+    "UNKNOWN_DAY",
+    "Attack",
+    "Budget",
+    "Context",
+    "Cut",
+    "Entity",
+    "EventRef",
+    "Evidence",
+    "Finding",
+    "HuntRequest",
+    "HuntResult",
+    "Order",
+    "Pivot",
+    "ProcessNode",
+    "Reading",
+    "Reason",
+    "Run",
+    "RunReport",
+    "Tier",
+    "Unable",
+    "Usual",
+]

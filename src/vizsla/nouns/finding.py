@@ -32,6 +32,20 @@ class Attack:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessNode:
+    """A process of the finding's lineage. `key` and `parent` are process keys; `marked`: it bears evidence."""
+
+    key: str
+    parent: str | None
+    image: str
+    command_line: str
+    user: str
+    pid: str
+    start: datetime | None
+    marked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What an analyst asks next: lineage, logon, neighbours, and who else does this."""
 
@@ -41,6 +55,7 @@ class Context:
     parent_chain: tuple[str, ...] = ()  # from the oldest ancestor known to the acting process
     logon_source: str | None = None
     nearby: tuple[str, ...] = ()  # what else this user and host did within minutes
+    tree: tuple[ProcessNode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

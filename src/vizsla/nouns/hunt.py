@@ -1,0 +1,77 @@
+"""What is asked of a hunt, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+import pyarrow as pa
+
+from vizsla.nouns.finding import Finding, Run, Tier
+from vizsla.nouns.report import RunReport
+
+Order = Literal["finding", "host", "user"]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The review's hours. `analysts` None: how many are needed for `top` findings in `hours`."""
+
+    hours: float
+    minutes: float  # per finding
+    analysts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HuntRequest:
+    """A hunt, as the command line, the Python API and (later) the REST API put it."""
+
+    paths: Sequence[str] = ()
+    lake: str | None = None  # None: a temporary one, gone after the run
+    baseline: str | None = None  # None: learn from the data itself
+    analytics: Sequence[str] = ()  # none named: all
+    view: str | None = None
+    host: str | None = None
+    user: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    by: Order = "finding"
+    top: int | None = None
+    tier: Tier | None = None  # keep this tier and above
+    fdr: float | None = None
+    budget: Budget | None = None
+    redact: bool = False
+    engine: str = "duckdb"
+    master: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How many findings are shown of how many, and the sentences that say why (budget, fdr, top)."""
+
+    shown: int
+    total: int
+    lowest_bits: float | None  # the weakest finding shown
+    says: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HuntResult:
+    """Findings, best first, with all that a face needs to show them honestly.
+
+    `scores`: bits of every finding before the cut. `traffic`: columns `time` (hour), `peer`, `connections`,
+    `bytes` (null where unknown); None where the lake holds no network events.
+    """
+
+    run: Run
+    findings: tuple[Finding, ...]
+    cut: Cut
+    report: RunReport
+    scores: tuple[float, ...] = ()
+    traffic: pa.Table | None = None
+    ranking: tuple[tuple[str, float, int], ...] = field(
+        default=()
+    )  # (host or user, bits, findings) with --by
