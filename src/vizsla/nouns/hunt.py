@@ -72,6 +72,4 @@ class HuntResult:
     report: RunReport
     scores: tuple[float, ...] = ()
     traffic: pa.Table | None = None
-    ranking: tuple[tuple[str, float, int], ...] = field(
-        default=()
-    )  # (host or user, bits, findings) with --by
+    ranking: tuple[tuple[str, float, int], ...] = field(default=())  # (host or user, bits, findings) with --by
