@@ -1,0 +1,5 @@
+"""The lake: every event table as a Delta Lake table on disk. `scan` is the only reader, `append` the only writer."""
+
+from vizsla.lake.lake import Appended, Lake, Scan
+
+__all__ = ["Appended", "Lake", "Scan"]
