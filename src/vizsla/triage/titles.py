@@ -1,0 +1,136 @@
+"""A finding in words: its title, and the one line that each piece of evidence says. The words stand in titles.yaml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import yaml
+
+from vizsla.nouns import EventRef, Evidence, Reason
+from vizsla.safe import shortened, visible
+from vizsla.triage.native import base, fields_of, host_name, kind_of, strongest
+from vizsla.triage.template import Template, one_line, parse, sentence
+
+MAX_TITLE = 140
+MAX_SUMMARY = 600
+VALUE = 80  # characters of a value within a summary
+REASONS = 3  # reasons that a summary names
+NO_EVENT = EventRef(id="", table="", host="", time=None)
+CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|_")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """titles.yaml, parsed: templates by kind, field names in words."""
+
+    titles: Mapping[str, tuple[Template, ...]]
+    fields: Mapping[str, str]
+
+
+@cache
+def words() -> Words:
+    """The shipped words, read once."""
+    text = resources.files("vizsla.triage").joinpath("titles.yaml").read_text(encoding="utf-8")
+    return load(text)
+
+
+def load(text: str) -> Words:
+    """Words from YAML text. Raises ValueError where a template cannot be parsed, naming its kind."""
+    content = yaml.safe_load(text)
+    titles: dict[str, tuple[Template, ...]] = {}
+    for kind, given in content["titles"].items():
+        try:
+            titles[str(kind)] = tuple(parse(one) for one in ([given] if isinstance(given, str) else given))
+        except ValueError as wrong:
+            raise ValueError(f"titles.yaml, {kind}: {wrong}") from wrong
+    return Words(titles, {str(name).lower(): str(said) for name, said in content["words"].items()})
+
+
+def subject(evidence: Evidence, width: int = MAX_TITLE) -> str:
+    """What happened, in at most `width` characters: who did what to which object on which host."""
+    event = evidence.events[0] if evidence.events else NO_EVENT
+    return describe(event, evidence.kind, width) or _fallback(evidence, event, width)
+
+
+def describe(event: EventRef, kind: str, width: int = MAX_TITLE) -> str:
+    """An event in words; '' where no template fits it."""
+    table, event_id = kind_of(kind)
+    templates = words().titles.get(f"{table}:{event_id}" if event_id else table, ())
+    return sentence(templates, event, width)
+
+
+def title(evidence: Sequence[Evidence], instances: int = 1) -> str:
+    """A finding's title: its strongest evidence in words, and how rare that is; 140 visible characters at most."""
+    if not evidence:
+        return "finding without evidence"
+    lead = strongest(evidence)[0]
+    tail = rarity(lead)
+    if instances > 1:
+        tail = f"{tail}; {instances:,} instances" if tail else f"{instances:,} instances"
+    ending = f"; {tail}" if tail else ""
+    said = subject(lead, MAX_TITLE - len(ending))
+    return shortened(said + ending, MAX_TITLE)
+
+
+def summary(evidence: Evidence) -> str:
+    """The one line of a piece of evidence: what happened, what of it is rare, and what is usual instead."""
+    said = subject(evidence, 200)
+    reasons = [reason_text(r) for r in _surprising(evidence.reasons)[:REASONS]]
+    times = f" ({evidence.count:,} events alike)" if evidence.count > 1 else ""
+    return shortened(f"{said}{times}{': ' if reasons else ''}{'; '.join(reasons)}", MAX_SUMMARY)
+
+
+def reason_text(reason: Reason) -> str:
+    """A reason in words: the field, its value, how often it was seen, and what is usual instead."""
+    if reason.text:
+        return visible(one_line(reason.text))
+    value = shortened(visible(one_line(reason.raw or reason.value)), VALUE)
+    given = f" with {shortened(visible(one_line(reason.given)), VALUE)}" if reason.given else ""
+    often = "never seen" if reason.seen == 0 else f"seen {reason.seen:,} {'time' if reason.seen == 1 else 'times'}"
+    hosts = f", on {reason.hosts:,} of {reason.of_hosts:,} hosts" if reason.of_hosts else ""
+    usual = ", ".join(f"{shortened(visible(one_line(u.value)), 40)} ({u.count:,})" for u in reason.usual[:3])
+    instead = f"; usual: {usual}" if usual else ""
+    return f"{field_words(reason.field)} {value}{given} {often} in {reason.of:,} events{hosts}{instead}"
+
+
+def rarity(evidence: Evidence) -> str:
+    """How rare the most surprising part is: 'command line never seen; 0 of 312,441'. '' where no reason is given."""
+    if not evidence.reasons:
+        return ""
+    reason = _surprising(evidence.reasons)[0]
+    field = field_words(reason.field)
+    if reason.seen == 0:
+        return f"{field} never seen; 0 of {reason.of:,}" if reason.of else f"{field} never seen"
+    return f"{field} seen {reason.seen:,} of {reason.of:,}"
+
+
+def field_words(field: str) -> str:
+    """A field's name as people say it: 'CommandLine' -> 'command line', unknown 'QueryStatus' -> 'query status'."""
+    known = words().fields.get(field.lower())
+    if known:
+        return known
+    return shortened(visible(CAMEL.sub(" ", field).strip().lower() if field.isascii() else field), 40)
+
+
+def _surprising(reasons: Sequence[Reason]) -> list[Reason]:
+    return sorted(reasons, key=lambda r: -round(r.surprisal, 9))
+
+
+def _fallback(evidence: Evidence, event: EventRef, width: int) -> str:
+    """Where no template fits: the kind of event, its host, and the most surprising field with its value."""
+    table, event_id = kind_of(evidence.kind)
+    fields = fields_of(event)
+    source = event.channel or fields.first(("Channel", "Provider_Name", "SourceName")) or table
+    what = f"{visible(one_line(source))} event ID {event_id}" if event_id else visible(one_line(source))
+    host = visible(host_name(event, fields))
+    text = f"{shortened(what, 60)}{f' on {shortened(host, 30)}' if host else ''}"
+    if evidence.reasons and (reason := _surprising(evidence.reasons)[0]).field.lower() != "eventid":
+        raw = one_line(reason.raw or reason.value)
+        value = base(raw) if "\\" in raw and " " not in raw else raw
+        room = max(12, width - len(text) - len(reason.field) - 3)
+        text += f": {field_words(reason.field)} {shortened(visible(value), room)}"
+    return shortened(text, width)
