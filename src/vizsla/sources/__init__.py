@@ -1,0 +1,86 @@
+"""Readers of log formats, one file each. To add one, copy `_template.py`; nothing else need be touched."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import lru_cache
+from importlib.metadata import entry_points
+
+from vizsla.containers import head_of
+from vizsla.errors import SourceError
+from vizsla.source import LogFile, Source
+
+GROUP = "vizsla.sources"
+
+
+@lru_cache(maxsize=1)
+def _loaded() -> tuple[dict[str, Source], dict[str, str]]:
+    """Sources by name, and why others could not be loaded."""
+    found: dict[str, Source] = {}
+    failed: dict[str, str] = {}
+    places: dict[str, str] = {}
+
+    def take(place: str, source: object) -> None:
+        if not isinstance(source, Source):
+            failed[place] = "its SOURCE has not all that a source needs: name, doc, tables, sniff, read"
+            return
+        if source.name in found:
+            raise SourceError(
+                f"two sources are named {source.name!r}",
+                where=f"{places[source.name]} and {place}",
+                fix="uninstall one of them, or rename it",
+            )
+        found[source.name], places[source.name] = source, place
+
+    for module in pkgutil.iter_modules(__path__):
+        place = f"{__name__}.{module.name}"
+        if module.name.startswith("_"):
+            continue
+        try:
+            source = getattr(importlib.import_module(place), "SOURCE", None)
+        except Exception as error:  # noqa: BLE001  (whatever a plug-in raises is told by failures())
+            failed[place] = f"{type(error).__name__}: {error}"
+            continue
+        if source is not None:
+            take(place, source)
+    for point in entry_points(group=GROUP):
+        try:
+            loaded = point.load()
+        except Exception as error:  # noqa: BLE001  (whatever a plug-in raises is told by failures())
+            failed[point.value] = f"{type(error).__name__}: {error}"
+            continue
+        take(point.value, loaded)
+    return dict(sorted(found.items())), failed
+
+
+def registry() -> dict[str, Source]:
+    """All sources by name: this package's and those of the entry points group `vizsla.sources`.
+
+    Raises SourceError where two have one name.
+    """
+    return dict(_loaded()[0])
+
+
+def failures() -> dict[str, str]:
+    """Sources that could not be loaded, and why."""
+    return dict(_loaded()[1])
+
+
+def find(name: str) -> Source:
+    """The source of that name. Raises SourceError, naming those that exist."""
+    found = registry().get(name)
+    if found is None:
+        raise SourceError(f"no source is named {name!r}", fix=f"use one of: {', '.join(registry())}")
+    return found
+
+
+def recognise(file: LogFile) -> Source | None:
+    """The source that is surest that the file is its own; None where none is."""
+    head = head_of(file)
+    best, sure = None, 0.0
+    for source in registry().values():
+        confidence = source.sniff(head, file.name)
+        if confidence > sure:
+            best, sure = source, confidence
+    return best

@@ -1,0 +1,219 @@
+"""JSON records of a stream: one a line, or in an array, or over several lines."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import orjson
+
+from vizsla.sources._lines import MAX_LINE, Lines, TooLong, full_read, line_blocks
+from vizsla.sources._rows import printable
+
+MAX_DEPTH = 100
+PORTION = 2000  # records handed on together
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A stretch of the stream that holds no record: where it begins, and why."""
+
+    place: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Consecutive records, where each begins, and how many bytes they took."""
+
+    places: list[int]
+    records: list[dict[str, Any]]
+    size: int
+
+
+def clean(value: Any) -> Any:
+    """A JSON value whose texts any engine can hold: see `printable`."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list):
+        return [clean(v) for v in value]
+    if isinstance(value, dict):
+        return {printable(k): clean(v) for k, v in value.items()}
+    return value
+
+
+def _deep(line: bytes) -> bool:
+    """Whether brackets are nested deeper than `MAX_DEPTH`; brackets within strings do not count."""
+    if line.count(b"{") + line.count(b"[") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for token in re.finditer(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', line, re.DOTALL):
+        sign = token.group()
+        if sign in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif sign in b"]}":
+            depth -= 1
+    return False
+
+
+def loads(line: bytes) -> Any:
+    """One JSON value. Raises ValueError with a reason.
+
+    What strict JSON forbids but logs hold is taken, and shown escaped: bytes that are not UTF-8, lone surrogates, NUL.
+    """
+    if _deep(line):
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError as strict:
+        try:
+            return clean(json.loads(line.decode("utf-8", "surrogateescape"), strict=False))
+        except (ValueError, RecursionError):
+            raise ValueError(f"not JSON: {strict.msg} at column {strict.colno}") from None
+    return clean(value) if b"\\u0000" in line else value
+
+
+def records(stream: BinaryIO) -> Iterator[Portion | Bad]:
+    """All JSON objects of a stream in order, and what is none."""
+    head = full_read(stream, 65536)
+    rest = _Ahead(head, stream)
+    if _one_a_line(head):
+        yield from _by_line(rest)
+    else:
+        yield from _by_bracket(rest)
+
+
+class _Ahead:
+    """A stream of which some was read ahead."""
+
+    def __init__(self, head: bytes, stream: BinaryIO) -> None:
+        self.head, self.stream = head, stream
+
+    def read(self, size: int) -> bytes:
+        if self.head:
+            data, self.head = self.head[:size], self.head[size:]
+            return data
+        return self.stream.read(size)
+
+
+def _one_a_line(head: bytes) -> bool:
+    """Whether the first line that says anything is a whole object (or too long to tell)."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    line, feed, _ = text.partition(b"\n")
+    if not text.startswith(b"{"):
+        return not text.startswith(b"[")
+    if not feed:
+        return True
+    try:
+        return isinstance(loads(line), dict)
+    except ValueError:
+        return len(line.strip()) > 1 and line.rstrip().endswith(b"}")
+
+
+def _by_line(stream: Any) -> Iterator[Portion | Bad]:
+    for block in line_blocks(stream):
+        if isinstance(block, TooLong):
+            yield Bad(block.start, f"a line of {block.length} bytes; more than {MAX_LINE} are not read")
+            continue
+        offsets = block.offsets()
+        for at in range(0, len(block.lines), PORTION):
+            yield from _parse(block, offsets, at)
+
+
+def _parse(block: Lines, offsets: list[int], at: int) -> Iterator[Portion | Bad]:
+    lines = block.lines[at : at + PORTION]
+    places: list[int] = []
+    found: list[dict[str, Any]] = []
+    for place, line in zip(offsets[at : at + PORTION], lines, strict=True):
+        if line.startswith(b"\xef\xbb\xbf") and not place:
+            line = line[3:]
+        if not line or line.isspace():
+            continue
+        try:
+            value = loads(line)
+        except ValueError as error:
+            last = not block.ended and line is block.lines[-1]
+            yield Bad(place, f"the last line is cut off: {error}" if last else str(error))
+            continue
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict):
+                places.append(place)
+                found.append(item)
+            else:
+                yield Bad(place, "JSON, but not an object")
+    if found:
+        yield Portion(places, found, sum(map(len, lines)))
+
+
+_SIGN = re.compile(rb'["{}\[\]]')
+_QUOTE = re.compile(rb'["\\]')
+
+
+def _by_bracket(stream: Any) -> Iterator[Portion | Bad]:
+    """Objects wherever they begin and end, inside one array or one after the other."""
+    at, data = 0, b""  # where `data` begins
+    while more := full_read(stream, 1 << 20):
+        data += more
+        done, items = _objects(data)
+        yield from _portions(items, at)
+        at, data = at + done, data[done:]
+        if len(data) > MAX_LINE:
+            yield Bad(at, f"an object of more than {MAX_LINE} bytes is not read")
+            at, data = at + len(data), b""
+    if data.strip(b" \t\r\n,[]\xef\xbb\xbf"):
+        yield Bad(at, "the last object is cut off, or no JSON at all")
+
+
+def _objects(data: bytes) -> tuple[int, list[tuple[int, bytes]]]:
+    """The whole objects in `data` with their offsets, and how many bytes are done with."""
+    items: list[tuple[int, bytes]] = []
+    done = 0
+    while (start := data.find(b"{", done)) >= 0:
+        end = _end(data, start)
+        if end < 0:
+            return start, items
+        items.append((start, data[start:end]))
+        done = end
+    return (done, items) if items or data.strip(b" \t\r\n,[]\xef\xbb\xbf") else (len(data), items)
+
+
+def _end(data: bytes, start: int) -> int:
+    """Where the object that begins at `start` ends, or -1."""
+    depth, at = 0, start
+    while sign := _SIGN.search(data, at):
+        at = sign.end()
+        char = sign.group()
+        if char == b'"':
+            while True:
+                quote = _QUOTE.search(data, at)
+                if quote is None:
+                    return -1
+                at = quote.end()
+                if quote.group() == b'"':
+                    break
+                at += 1
+        elif char in b"{[":
+            depth += 1
+        else:
+            depth -= 1
+            if depth == 0:
+                return at
+    return -1
+
+
+def _portions(items: list[tuple[int, bytes]], at: int) -> Iterator[Portion | Bad]:
+    places: list[int] = []
+    found: list[dict[str, Any]] = []
+    for start, text in items:
+        try:
+            found.append(loads(text))
+            places.append(at + start)
+        except ValueError as error:
+            yield Bad(at + start, str(error))
+    if found:
+        yield Portion(places, found, sum(len(text) for _, text in items))

@@ -1,0 +1,90 @@
+"""Lines of a byte stream in blocks, with their offsets, in bounded memory whatever a line's length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+BLOCK = 4 << 20
+MAX_LINE = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Consecutive lines without their line feeds; the first begins `start` bytes into the stream.
+
+    `ended` is false where the last line is the stream's last and no line feed follows it.
+    """
+
+    start: int
+    lines: list[bytes]
+    ended: bool = True
+
+    def offsets(self) -> list[int]:
+        """The byte offset at which each line begins."""
+        offsets, at = [], self.start
+        for line in self.lines:
+            offsets.append(at)
+            at += len(line) + 1
+        return offsets
+
+
+@dataclass(frozen=True, slots=True)
+class TooLong:
+    """A line longer than `MAX_LINE`: passed over without being held."""
+
+    start: int
+    length: int
+
+
+def full_read(stream: BinaryIO, size: int) -> bytes:
+    """`size` bytes, fewer only at the end: so that blocks do not depend on how a stream is compressed."""
+    data = stream.read(size)
+    if len(data) == size or not data:
+        return data
+    parts, held = [data], len(data)
+    while held < size:
+        data = stream.read(size - held)
+        if not data:
+            break
+        parts.append(data)
+        held += len(data)
+    return b"".join(parts)
+
+
+def line_blocks(stream: BinaryIO, block: int = BLOCK, max_line: int = MAX_LINE) -> Iterator[Lines | TooLong]:
+    """All lines of a stream in order. Memory: a block and at most one line of `max_line` bytes."""
+    at = 0  # where the bytes held begin
+    held: list[bytes] = []  # the beginning of a line whose end is not yet seen
+    held_bytes = 0
+    skipping = False  # within a line that is too long
+    while data := full_read(stream, block):
+        cut = data.rfind(b"\n")
+        if cut < 0:
+            held_bytes += len(data)
+            if skipping or held_bytes > max_line:
+                skipping, held = True, []
+            else:
+                held.append(data)
+            continue
+        if skipping:
+            first = data.find(b"\n")
+            length = held_bytes + first
+            yield TooLong(at, length)
+            at, skipping, held_bytes = at + length + 1, False, 0
+            data, cut = data[first + 1 :], cut - first - 1
+        if cut >= 0:
+            lines = b"".join([*held, data[:cut]]).split(b"\n")
+            if held_bytes + data.find(b"\n") > max_line:
+                yield TooLong(at, len(lines[0]))
+                at += len(lines.pop(0)) + 1
+            if lines:
+                yield Lines(at, lines)
+            at += sum(map(len, lines)) + len(lines)
+        held = [data[cut + 1 :]]
+        held_bytes = len(held[0])
+    if skipping:
+        yield TooLong(at, held_bytes)
+    elif held_bytes:
+        yield Lines(at, [b"".join(held)], ended=False)

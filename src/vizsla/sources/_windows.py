@@ -1,0 +1,248 @@
+"""What every way of delivering Windows events has in common: names of tables and columns, times and hosts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vizsla.source import Batch, TableSpec
+from vizsla.sources._rows import Rows, batch_of
+from vizsla.sources._times import NONE, Micros, has_zone, parse_iso, timestamps
+
+SYSTEM = (
+    "EventID", "Channel", "Provider_Name", "ProviderGuid", "Computer", "EventRecordID", "SystemTime", "Level", "Task",
+    "Opcode", "Keywords", "Version", "ExecutionProcessID", "ExecutionThreadID", "ActivityID", "RelatedActivityID",
+    "UserID", "Message",
+)  # fmt: skip
+TABLES = {
+    "microsoft-windows-sysmon/operational": "windows_sysmon",
+    "microsoft-windows-powershell/operational": "windows_powershell",
+    "windows powershell": "windows_powershell_classic",
+}
+QUARTER = 15 * 60 * 1_000_000  # zones differ by multiples of this
+
+_ATTRIBUTES = {
+    ("Provider", "Name"): "Provider_Name",
+    ("Provider", "EventSourceName"): "Provider_EventSourceName",
+    ("TimeCreated", "SystemTime"): "SystemTime",
+    ("Correlation", "ActivityID"): "ActivityID",
+    ("Correlation", "RelatedActivityID"): "RelatedActivityID",
+    ("Security", "UserID"): "UserID",
+    ("EventID", "Qualifiers"): "Qualifiers",
+}
+_TAKEN = frozenset(name.lower() for name in SYSTEM if name != "Message")
+
+
+def specs() -> tuple[TableSpec, ...]:
+    """The declared tables of Windows events; every other channel has a table of its own, `windows_*`."""
+    process = ("ProcessGuid", "ProcessId", "Image", "CommandLine", "User", "LogonId", "LogonGuid")
+    sysmon = (*SYSTEM, "UtcTime", "RuleName", "EventType", *process, "CurrentDirectory", "IntegrityLevel", "Hashes",
+              "OriginalFileName", "ParentProcessGuid", "ParentProcessId", "ParentImage", "ParentCommandLine",
+              "ParentUser", "TargetFilename", "TargetObject", "Details", "ImageLoaded", "Signed", "Signature",
+              "SignatureStatus", "SourceProcessGUID", "SourceProcessId", "SourceImage", "TargetProcessGUID",
+              "TargetProcessId", "TargetImage", "GrantedAccess", "CallTrace", "SourceIp", "SourcePort",
+              "SourceHostname", "DestinationIp", "DestinationPort", "DestinationHostname", "Protocol", "Initiated",
+              "QueryName", "QueryStatus", "QueryResults", "PipeName")  # fmt: skip
+    security = (*SYSTEM, "SubjectUserSid", "SubjectUserName", "SubjectDomainName", "SubjectLogonId", "TargetUserSid",
+                "TargetUserName", "TargetDomainName", "TargetLogonId", "LogonType", "LogonProcessName",
+                "AuthenticationPackageName", "WorkstationName", "IpAddress", "IpPort", "ProcessId", "ProcessName",
+                "NewProcessId", "NewProcessName", "ParentProcessName", "CommandLine", "Status", "SubStatus",
+                "ServiceName", "TicketOptions", "TicketEncryptionType", "ObjectName", "ObjectType", "AccessMask",
+                "PrivilegeList", "ShareName", "RelativeTargetName", "TaskName")  # fmt: skip
+    return (
+        TableSpec("windows_sysmon", "Sysmon: processes, network, registry, files, pipes, DNS of a host", sysmon),
+        TableSpec("windows_security", "The Security channel: logons, processes, objects, accounts", security),
+        TableSpec("windows_system", "The System channel: services, drivers, boots",
+                  (*SYSTEM, "ServiceName", "ImagePath", "ServiceType", "StartType", "AccountName")),  # fmt: skip
+        TableSpec("windows_application", "The Application channel", SYSTEM),
+        TableSpec("windows_powershell", "PowerShell: script blocks, modules, remoting",
+                  (*SYSTEM, "ScriptBlockText", "ScriptBlockId", "Path", "Payload", "ContextInfo")),  # fmt: skip
+        TableSpec("windows_powershell_classic", "Windows PowerShell: engine and provider lifecycle, pipelines", SYSTEM),
+        TableSpec("windows_*", "Any other Windows channel", SYSTEM),
+    )  # fmt: skip
+
+
+SPECS = specs()
+_DECLARED = {spec.name: spec.columns for spec in SPECS}
+
+
+def slug(text: str) -> str:
+    """Lower case, with everything but letters and digits as underscores."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:80]
+
+
+@lru_cache(maxsize=4096)
+def table_of(channel: str, provider: str) -> str:
+    """The table of a channel; without a channel, of the provider."""
+    known = TABLES.get(channel.lower())
+    if known:
+        return known
+    name = re.sub(r"^microsoft-windows-", "", (channel or provider).lower())
+    return "windows_" + (slug(name.removesuffix("/operational")) or "unknown")
+
+
+def text_of(value: Any) -> str:
+    """A channel's or provider's name, whatever JSON made of it."""
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+@lru_cache(maxsize=16384)
+def data_name(name: str, within: str = "EventData") -> str:
+    """The column of an EventData field; what would pass for a System field gets a name that says where it was."""
+    return f"{within}_{name}" if name.lower() in _TAKEN else name
+
+
+@lru_cache(maxsize=4096)
+def _attribute(element: str, attribute: str) -> str:
+    return _ATTRIBUTES.get((element, attribute), element + attribute)
+
+
+def flatten_event(event: dict[str, Any]) -> dict[str, Any]:
+    """The `Event` element as pyevtx-rs and evtx_dump write it: System, then the leaves of EventData and UserData."""
+    flat: dict[str, Any] = {}
+    for key, value in event.items():
+        if key == "System" and isinstance(value, dict):
+            _system(value, flat)
+    for key, value in event.items():
+        if key in ("System", "#attributes") or key.startswith("xmlns"):
+            continue
+        if isinstance(value, dict):
+            within = key.removesuffix("_attributes")
+            if within == key:
+                _leaves(value, flat, within)
+            else:
+                _attributes(value, flat, within)
+        elif value is not None:
+            put(flat, data_name(key), value)
+    return flat
+
+
+def _system(system: dict[str, Any], flat: dict[str, Any]) -> None:
+    for key, value in system.items():
+        if isinstance(value, dict):
+            if key.endswith("_attributes"):
+                element, attributes, text = key[:-11], value, None
+            else:
+                element, attributes, text = key, value.get("#attributes") or {}, value.get("#text")
+            for name, inner in attributes.items():
+                flat[_attribute(element, name)] = inner
+            if text is not None:
+                flat[element] = text
+        elif value is not None:
+            flat[key] = value
+
+
+def _attributes(attributes: dict[str, Any], flat: dict[str, Any], within: str) -> None:
+    for name, value in attributes.items():
+        if not name.startswith("xmlns") and value is not None:
+            put(flat, f"{within}_{name}", value)
+
+
+def _leaves(data: dict[str, Any], flat: dict[str, Any], within: str) -> None:
+    """Leaves by their own names; unnamed `Data` elements as param1, param2, …"""
+    for key, value in data.items():
+        if isinstance(value, dict):
+            if key == "#attributes":
+                _attributes(value, flat, within)
+            elif key.endswith("_attributes"):
+                _attributes(value, flat, key[:-11])
+            elif "#text" in value:
+                _attributes(value.get("#attributes") or {}, flat, key)
+                _texts(key, value["#text"], flat, within)
+            else:
+                _leaves(value, flat, within)
+        elif key == "Data" or isinstance(value, list):
+            _texts(key, value, flat, within)
+        elif value is not None:
+            put(flat, data_name(key, within), value)
+
+
+def _texts(key: str, value: Any, flat: dict[str, Any], within: str) -> None:
+    if key == "Data":
+        for n, text in enumerate(value if isinstance(value, list) else [value], 1):
+            put(flat, f"param{n}", text)
+    elif value is not None:
+        put(flat, data_name(key, within), value)
+
+
+def put(flat: dict[str, Any], name: str, value: Any) -> None:
+    """A field that must not displace another of the same name: a second `X` becomes `X_2`."""
+    if name in flat:
+        n = 2
+        while f"{name}_{n}" in flat:
+            n += 1
+        name = f"{name}_{n}"
+    flat[name] = value
+
+
+def event_times(columns: dict[str, pa.Array], rows: int) -> Micros:
+    """When each event happened, in UTC, from the best that its record says.
+
+    System's TimeCreated where it has a zone; else the collector's local EventTime, corrected by the offset between
+    its local EventReceivedTime and the UTC `@timestamp`; else Sysmon's UtcTime; else `@timestamp`; else a local
+    time taken as UTC.
+    """
+    parsed: dict[str, Micros] = {}
+
+    def times(name: str) -> Micros:
+        if name not in parsed:
+            column = columns.get(name)
+            parsed[name] = np.full(rows, NONE, dtype=np.int64) if column is None else parse_iso(column)
+        return parsed[name]
+
+    created = times("SystemTime")
+    zoned = has_zone(columns["SystemTime"]) if "SystemTime" in columns else np.zeros(rows, dtype=bool)
+    result = np.where(zoned, created, NONE)
+    if "EventTime" in columns and (result == NONE).any():
+        local, received, stamped = times("EventTime"), times("EventReceivedTime"), times("@timestamp")
+        known = (local != NONE) & (received != NONE) & (stamped != NONE)
+        gap = np.where(known, stamped, 0) - np.where(known, received, 0)
+        offset = np.rint(gap / QUARTER).astype(np.int64) * QUARTER
+        result = np.where((result == NONE) & known, np.where(known, local, 0) + offset, result)
+    for name in ("UtcTime", "@timestamp", "SystemTime", "EventTime"):
+        if name in columns and (result == NONE).any():
+            result = np.where(result == NONE, times(name), result)
+    return result
+
+
+class WindowsTables:
+    """Gathers Windows events per table and gives them out as batches."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.tables: dict[str, Rows] = {}
+
+    def rows(self, table: str) -> Rows:
+        """Where a table's records are gathered."""
+        found = self.tables.get(table)
+        if found is None:
+            found = self.tables[table] = Rows(_DECLARED.get(table, SYSTEM))
+        return found
+
+    def full(self) -> Iterator[Batch]:
+        """Batches of the tables that have gathered enough."""
+        for table, rows in self.tables.items():
+            if rows.full():
+                yield self._batch(table, rows)
+
+    def rest(self) -> Iterator[Batch]:
+        """Batches of all that is left."""
+        for table, rows in self.tables.items():
+            if rows.places:
+                yield self._batch(table, rows)
+
+    def _batch(self, table: str, rows: Rows) -> Batch:
+        count, columns = len(rows.places), rows.columns()
+        times = timestamps(event_times(columns, count))
+        hosts = columns.get("Computer", columns.get("host.name"))
+        if hosts is None:
+            hosts = pa.nulls(count, pa.string())
+        batch = batch_of(columns, times, pc.utf8_lower(hosts), rows.origins(self.file))
+        rows.clear()
+        return Batch(table, batch)

@@ -1,0 +1,189 @@
+"""Windows events as JSON, in the four shapes found in the wild; each record says by its own fields which it is.
+
+- flat, as nxlog and PowerShell exporters write them: `EventID`, `Hostname`, EventData beside System
+- winlogbeat up to 6: `event_data`, `log_name`, `computer_name`
+- winlogbeat 7 and later (ECS), nested or with dotted names: `winlog.event_data`, `winlog.channel`
+- evtx_dump and its kin: `Event.System`, `Event.EventData`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from vizsla.source import Batch, LogFile, Rejected
+from vizsla.sources._json import Bad, Portion, records
+from vizsla.sources._windows import SPECS, WindowsTables, data_name, flatten_event, put, table_of, text_of
+
+LEVELS = frozenset({"INFO", "WARNING", "ERROR", "CRITICAL", "DEBUG", "VERBOSE", "AUDIT_SUCCESS", "AUDIT_FAILURE"})
+FLAT = {
+    "Hostname": "Computer",
+    "RecordNumber": "EventRecordID",
+    "SourceName": "Provider_Name",
+    "ThreadID": "ExecutionThreadID",
+    "TimeCreated": "SystemTime",
+    "OpcodeValue": "Opcode",
+}
+BEAT = {
+    "@timestamp": "SystemTime",
+    "message": "Message",
+    "channel": "Channel",
+    "log_name": "Channel",
+    "computer_name": "Computer",
+    "record_number": "EventRecordID",
+    "record_id": "EventRecordID",
+    "source_name": "Provider_Name",
+    "provider_name": "Provider_Name",
+    "provider_guid": "ProviderGuid",
+    "event_id": "EventID",
+    "process_id": "ExecutionProcessID",
+    "process.pid": "ExecutionProcessID",
+    "thread_id": "ExecutionThreadID",
+    "process.thread.id": "ExecutionThreadID",
+    "activity_id": "ActivityID",
+    "related_activity_id": "RelatedActivityID",
+    "user.identifier": "UserID",
+    "version": "Version",
+    "level": "LevelName",
+    "task": "TaskName",
+    "opcode": "OpcodeName",
+    "keywords": "KeywordNames",
+}
+ONLY_OLD = {"log_name", "source_name", "record_number", "process_id", "thread_id", "level", "user.identifier"}
+HINT = re.compile(rb'"(?:EventID|event_id|winlog|winlog\.event_id|event_data|Event)"\s*:')
+
+
+class WindowsJson:
+    """Windows events as JSON: nxlog, winlogbeat, evtx_dump."""
+
+    name = "windows_json"
+    doc = "Windows events as JSON lines or arrays: flat (nxlog), winlogbeat 6 and 7+, evtx_dump"
+    tables = SPECS
+
+    def sniff(self, head: bytes, name: str) -> float:
+        text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+        if text[:1] not in (b"{", b"[") or not HINT.search(text):
+            return 0.0
+        for portion in records(_Head(text)):
+            if isinstance(portion, Portion):
+                known = sum(1 for r in portion.records if shape_of(unwrapped(r)) is not None)
+                return 0.95 * known / len(portion.records)
+        return 0.3 if re.search(rb'"(?:EventID|event_id)"\s*:', text[:4096]) else 0.0
+
+    def read(self, file: LogFile) -> Iterator[Batch | Rejected]:
+        tables = WindowsTables(file.name)
+        with file.open() as stream:
+            for portion in records(stream):
+                if isinstance(portion, Bad):
+                    yield Rejected(f"{file.name}#{portion.place}", portion.reason)
+                    continue
+                for place in _add(tables, portion):
+                    yield Rejected(f"{file.name}#{place}", "JSON, but no Windows event: neither EventID nor event_id")
+                yield from tables.full()
+        yield from tables.rest()
+
+
+class _Head:
+    """The head of a file as a stream that ends where a line ends."""
+
+    def __init__(self, head: bytes) -> None:
+        cut = head.rfind(b"\n")
+        self.head = head[: cut + 1] if cut > 0 else head
+
+    def read(self, size: int = -1) -> bytes:
+        data, self.head = self.head, b""
+        return data
+
+
+def unwrapped(record: dict[str, Any]) -> dict[str, Any]:
+    """The event of a record that a search engine exported in an envelope."""
+    inner = record.get("_source")
+    return inner if isinstance(inner, dict) else record
+
+
+def shape_of(record: dict[str, Any]) -> str | None:
+    """'flat', 'beat' or 'event'; None where the record is no Windows event."""
+    if "EventID" in record:
+        return "flat"
+    if isinstance(event := record.get("Event"), dict):
+        return "event" if isinstance(event.get("System"), dict) else None
+    if "winlog" in record or "event_data" in record or "winlog.event_id" in record or "winlog.channel" in record:
+        return "beat"
+    return "beat" if "event_id" in record and ("log_name" in record or "computer_name" in record) else None
+
+
+@lru_cache(maxsize=65536)
+def flat_names(names: tuple[str, ...], level: bool) -> tuple[str, ...]:
+    """Column names of a flat record. `level`: its EventType is the collector's, not the event's own."""
+    held, found = set(names), {}
+    for name in names:
+        new = FLAT.get(name, name)
+        if name == "Opcode" and "OpcodeValue" in held:
+            new = "OpcodeName"
+        elif name == "EventType" and level:
+            new = "EventTypeLevel"
+        elif name == "ProcessID" and "ThreadID" in held and "ExecutionProcessID" not in held:
+            new = "ExecutionProcessID"
+        elif new != name and new in held:
+            new = name
+        found[name] = new
+    return tuple(found.values())
+
+
+@lru_cache(maxsize=65536)
+def beat_name(name: str) -> str:
+    """The column of a winlogbeat field, by its dotted name."""
+    bare = name.removeprefix("winlog.")
+    for within, start in (("EventData", "event_data."), ("UserData", "user_data.")):
+        if bare.startswith(start):
+            return data_name(bare.removeprefix(start), within)
+    if bare == name and bare not in ("@timestamp", "message") and bare not in BEAT:
+        return name
+    if bare == name and "." in bare and bare not in ONLY_OLD:
+        return name  # ECS's own process.pid is another process than winlog.process.pid
+    return BEAT.get(bare, name)
+
+
+def flatten_beat(record: dict[str, Any]) -> dict[str, Any]:
+    """A winlogbeat record of any version, flat, with canonical names."""
+    flat: dict[str, Any] = {}
+
+    def walk(value: dict[str, Any], prefix: str) -> None:
+        for key, inner in value.items():
+            name = prefix + key
+            if isinstance(inner, dict):
+                walk(inner, name + ".")
+            elif inner is not None:
+                put(flat, beat_name(name), inner)
+
+    walk(record, "")
+    if "EventID" not in flat and "event.code" in flat:
+        flat["EventID"] = flat["event.code"]
+    return flat
+
+
+def _add(tables: WindowsTables, portion: Portion) -> Iterator[int]:
+    """Puts the records into their tables; yields the places of those that are no Windows events."""
+    each = portion.size // len(portion.records)
+    for place, found in zip(portion.places, portion.records, strict=True):
+        record = found if "_source" not in found else unwrapped(found)
+        shape = shape_of(record)
+        if shape == "flat":
+            names = flat_names(tuple(record), record.get("EventType") in LEVELS)
+            table = table_of(text_of(record.get("Channel")), text_of(record.get("SourceName")))
+            values = tuple(record.values())
+        elif shape is None:
+            yield place
+            continue
+        else:
+            flat = flatten_event(record["Event"]) if shape == "event" else flatten_beat(record)
+            table = table_of(text_of(flat.get("Channel")), text_of(flat.get("Provider_Name")))
+            names, values = tuple(flat), tuple(flat.values())
+        rows = tables.rows(table)
+        rows.add(names, values, place)
+        rows.bytes += each
+
+
+SOURCE = WindowsJson()

@@ -1,0 +1,265 @@
+"""What every event gets before it is stored: who it is (`_id`), its partition (`_day`), at most 1,000 columns.
+
+`_id` is the xxh3_128 hash of the table, the host, the time, all non-empty native fields sorted by name, and the
+ordinal among identical records of the file. It does not depend on where the file lies, how it is compressed, in which
+order a record's keys stand or how records were dealt into batches.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from vizsla.nouns.event import DAY, EVENT_FIELDS, EXTRA, HOST, ID, MAX_COLUMNS, ORIGIN, TIME, UNKNOWN_DAY
+from vizsla.source import Batch
+
+MAX_VALUE = 1 << 20  # bytes of one value
+REMEMBERED = 500_000  # records per generation among which identical ones are told apart
+_FIELD, _VALUE, _END = "\x1e", "\x1f", "\x1d"
+_EXTRA_TYPE = pa.map_(pa.string(), pa.string())
+_OWN = frozenset(EVENT_FIELDS.names) | {EXTRA}
+
+
+class Ordinals:
+    """The how-manieth of its kind each record is, remembered over at least the last `REMEMBERED` records.
+
+    Generations change after a fixed number of records, wherever batches begin: so ordinals do not depend on batches.
+    """
+
+    def __init__(self, remembered: int = REMEMBERED) -> None:
+        self.remembered = remembered
+        self.older: dict[bytes, int] = {}
+        self.newer: dict[bytes, int] = {}
+        self.count = 0
+
+    def of(self, digests: Sequence[bytes]) -> dict[int, int]:
+        """Ordinals above 0, by position."""
+        found = {}
+        for at, digest in enumerate(digests):
+            if self.count == self.remembered:
+                self.older, self.newer, self.count = self.newer, {}, 0
+            self.count += 1
+            before = self.newer.get(digest)
+            if before is None:
+                before = self.older.get(digest, 0)
+            if before:
+                found[at] = before
+            self.newer[digest] = before + 1
+        return found
+
+
+class Stamper:
+    """Stamps the batches of one file, in order.
+
+    Args:
+        now: what the time is; events later than the day after tomorrow lie under `_day=unknown`.
+        declared: the declared columns of each table (or of a pattern such as `zeek_*`): they come first where a table
+            has too many, and their spelling wins where names differ only in case.
+    """
+
+    def __init__(self, now: datetime, declared: Mapping[str, Sequence[str]] | None = None) -> None:
+        midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        self._first = _micros(datetime(1990, 1, 1, tzinfo=UTC))
+        self._last = _micros(midnight + timedelta(days=3))
+        self._declared = declared or {}
+        self._ordinals: dict[str, Ordinals] = {}
+        self._columns: dict[str, dict[str, str]] = {}
+        self.counts: Counter[str] = Counter()  # 'cut values', 'unknown days'
+
+    def stamp(self, batch: Batch) -> pa.RecordBatch:
+        """The batch with `_id`, `_time`, `_host`, `_day`, `_origin` first, then its native columns, then `_extra`."""
+        events = batch.events
+        rows = events.num_rows
+        time = _column(events, TIME, pa.timestamp("us", tz="UTC"))
+        host = _column(events, HOST, pa.string())
+        native = {
+            n: self._cut(_text(c)) for n, c in zip(events.schema.names, events.columns, strict=True) if n not in _OWN
+        }
+        extra = events.column(EXTRA) if EXTRA in events.schema.names else None
+        ids = self._ids(batch.table, time, host, native, extra)
+        day = self._day(time)
+        merged, extra = self._fitted(batch.table, _merged(native, self._spelling(batch.table)), extra)
+        own = {ID: ids, TIME: time, HOST: host, DAY: day, ORIGIN: _column(events, ORIGIN, pa.string())}
+        arrays: dict[str, pa.Array] = {**own, **merged}
+        if extra is not None and extra.null_count < rows:
+            arrays[EXTRA] = extra
+        fields = [EVENT_FIELDS.field(n) if n in own else pa.field(n, c.type) for n, c in arrays.items()]
+        return pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields))
+
+    def _ids(self, table: str, time: pa.Array, host: pa.Array, native: Mapping[str, pa.Array],
+             extra: pa.Array | None) -> pa.Array:  # fmt: skip
+        texts = _canonical(table, time, host, native, extra)
+        digests = [xxhash.xxh3_128_digest(t) for t in texts]
+        ordinals = self._ordinals.setdefault(table, Ordinals()).of(digests)
+        for at, ordinal in ordinals.items():
+            digests[at] = xxhash.xxh3_128_digest(digests[at] + ordinal.to_bytes(8, "big"))
+        return pa.array([d.hex() for d in digests], pa.string())
+
+    def _cut(self, column: pa.Array) -> pa.Array:
+        """Values of more than 1 MiB are cut, and say so; a hash of the whole keeps different ones different."""
+        sizes = pc.binary_length(column)
+        largest = pc.max(sizes).as_py()
+        if largest is None or largest <= MAX_VALUE:
+            return column
+        values = column.to_pylist()
+        for at in np.flatnonzero(pc.fill_null(pc.greater(sizes, MAX_VALUE), False).to_numpy(zero_copy_only=False)):
+            whole = values[at].encode()
+            kept = whole[:MAX_VALUE].decode("utf-8", "ignore")
+            digest = xxhash.xxh3_64_hexdigest(whole)
+            values[at] = f"{kept}…[cut: {len(whole)} bytes in all, xxh3 {digest}]"
+            self.counts["cut values"] += 1
+        return pa.array(values, pa.string())
+
+    def _day(self, time: pa.Array) -> pa.Array:
+        micros = pc.fill_null(pc.cast(time, pa.int64()), self._first - 1).to_numpy(zero_copy_only=False)
+        sound = (micros >= self._first) & (micros < self._last)
+        self.counts["unknown days"] += int((~sound).sum())
+        days = np.where(sound, micros // 86_400_000_000, 0)
+        distinct, which = np.unique(days, return_inverse=True)
+        names = np.datetime_as_string(distinct.astype("datetime64[D]")).astype(object)
+        return pa.array(np.where(sound, names[which], UNKNOWN_DAY), pa.string())
+
+    def _spelling(self, table: str) -> dict[str, str]:
+        """Lower-cased names of the table's columns so far to their spelling: declared ones first, then as they came."""
+        found = self._columns.get(table)
+        if found is None:
+            declared = self._declared.get(table) or next(
+                (c for p, c in self._declared.items() if p.endswith("*") and table.startswith(p[:-1])), ()
+            )
+            found = self._columns[table] = {}
+            for name in declared:
+                found.setdefault(name.lower(), name)
+        return found
+
+    def _fitted(self, table: str, native: dict[str, pa.Array], extra: pa.Array | None,
+                ) -> tuple[dict[str, pa.Array], pa.Array | None]:  # fmt: skip
+        """At most 1,000 columns a table and file: those that came first stay, the most frequent of the others follow."""
+        spelling = self._columns[table]
+        limit = MAX_COLUMNS - len(EVENT_FIELDS) - 1
+        new = [n for n in native if n.lower() not in spelling]
+        if len(spelling) + len(new) <= limit:
+            spelling.update({n.lower(): n for n in new})
+            return native, extra
+        new.sort(key=lambda n: (native[n].null_count, n))
+        room = max(limit - len(spelling), 0)
+        spelling.update({n.lower(): n for n in new[:room]})
+        outside = sorted(new[room:])
+        pairs = [list(p) if p else [] for p in extra.to_pylist()] if extra is not None else None
+        if pairs is None:
+            pairs = [[] for _ in range(len(native[outside[0]]))]
+        for name in outside:
+            column = native.pop(name)
+            for at in np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False)):
+                pairs[at].append((name, column[int(at)].as_py()))
+        return native, pa.array([p or None for p in pairs], _EXTRA_TYPE)
+
+
+def _micros(moment: datetime) -> int:
+    return int(moment.timestamp()) * 1_000_000
+
+
+def _column(events: pa.RecordBatch, name: str, kind: pa.DataType) -> pa.Array:
+    if name not in events.schema.names:
+        return pa.nulls(events.num_rows, kind)
+    column = events.column(name)
+    return column if column.type == kind else pc.cast(column, kind)
+
+
+def _text(column: pa.Array) -> pa.Array:
+    return column if column.type == pa.string() else pc.cast(column, pa.string())
+
+
+def _canonical(table: str, time: pa.Array, host: pa.Array, native: Mapping[str, pa.Array],
+               extra: pa.Array | None) -> list[memoryview | bytes]:  # fmt: skip
+    """Each record as canonical bytes: table, host, time, then name=value of every non-empty field, sorted by name."""
+    head = [pa.scalar(table), pc.fill_null(host, ""), pc.fill_null(pc.cast(pc.cast(time, pa.int64()), pa.string()), "")]
+    begin = pc.binary_join_element_wise(*head, pa.scalar(_END))
+    if isinstance(begin, pa.Scalar):
+        begin = pa.array([begin.as_py()])
+    pieces = []
+    order = sorted(native, key=lambda n: (n.lower(), n))
+    for name in order:
+        column = native[name]
+        piece = pc.binary_join_element_wise(pa.scalar(f"{name.lower()}{_VALUE}"), column, pa.scalar(""))
+        empty = pc.equal(column, "")
+        if pc.any(empty).as_py():
+            piece = pc.if_else(empty, pa.scalar(None, pa.string()), piece)
+        pieces.append(piece)
+    texts = _joined([begin, *pieces]) if pieces else begin
+    found = _slices(texts)
+    if extra is not None:
+        for at in np.flatnonzero(extra.is_valid().to_numpy(zero_copy_only=False)):
+            row = int(at)
+            fields = [(n, native[n][row].as_py()) for n in order] + list(extra[row].as_py())
+            fields = sorted(((n.lower(), n, v) for n, v in fields if v))
+            text = _FIELD.join([begin[row].as_py(), *(f"{low}{_VALUE}{v}" for low, _, v in fields)])
+            found[row] = text.encode()
+    return found
+
+
+def _joined(pieces: Sequence[pa.Array]) -> pa.Array:
+    """Pieces side by side, nulls left out. A batch of more than 2 GiB of text needs 64-bit offsets."""
+    size = sum(p.nbytes for p in pieces)
+    if size > (1 << 31) - (1 << 20):
+        pieces = [pc.cast(p, pa.large_string()) for p in pieces]
+        return pc.binary_join_element_wise(*pieces, pa.scalar(_FIELD, pa.large_string()), null_handling="skip")
+    return pc.binary_join_element_wise(*pieces, pa.scalar(_FIELD), null_handling="skip")
+
+
+def _slices(texts: pa.Array) -> list[memoryview | bytes]:
+    """The bytes of each text, without copying."""
+    if not len(texts):
+        return []
+    width: type[np.int32] | type[np.int64] = np.int64 if texts.type == pa.large_string() else np.int32
+    _, offsets, data = texts.buffers()
+    ends: npt.NDArray[np.int64] = np.frombuffer(offsets, width)[texts.offset : texts.offset + len(texts) + 1].astype(
+        np.int64
+    )
+    view = memoryview(data) if data is not None else memoryview(b"")
+    bounds = ends.tolist()
+    return [view[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+
+
+def _merged(native: Mapping[str, pa.Array], spelling: Mapping[str, str]) -> dict[str, pa.Array]:
+    """Columns whose names differ only in case as one; where a row holds different values, the other is kept as X_2."""
+    groups: dict[str, deque[str]] = {}
+    for name in sorted(native):
+        groups.setdefault(name.lower(), deque()).append(name)
+    found: dict[str, pa.Array] = {}
+    for low, names in groups.items():
+        name = spelling.get(low) or names[0]
+        if name in names:
+            names.remove(name)
+            names.appendleft(name)
+        columns = [native[n] for n in names]
+        found[name] = columns[0]
+        n = 2
+        while len(columns := _coalesced(columns)) > 1:
+            found[name], columns = columns[0], columns[1:]
+            while f"{low}_{n}" in groups:
+                n += 1
+            name, n = f"{names[0]}_{n}", n + 1
+            found[name] = columns[0]
+        found[name] = columns[0]
+    return dict(sorted(found.items()))
+
+
+def _coalesced(columns: Sequence[pa.Array]) -> list[pa.Array]:
+    """The first value of each row, and columns of what differed from it."""
+    if len(columns) == 1:
+        return list(columns)
+    blank = pa.scalar(None, pa.string())
+    cleaned = [pc.if_else(pc.equal(c, ""), blank, c) for c in columns]
+    first = pc.coalesce(*cleaned)
+    rest = [pc.if_else(pc.fill_null(pc.not_equal(c, first), False), c, blank) for c in cleaned[1:]]
+    return [first, *(c for c in rest if c.null_count < len(c))]
+
+
+__all__ = ["REMEMBERED", "Ordinals", "Stamper"]
