@@ -1,0 +1,157 @@
+"""The files of a scan as streams of Arrow batches, straight from Parquet: dictionary-encoded, filtered, bounded."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from vizsla.lake import Scan
+from vizsla.nouns.event import DAY, HOST, TIME
+
+ENCODED = pa.dictionary(pa.int32(), pa.string())
+CELLS = 4_000_000  # values of a batch at most: 4 bytes each while they are dictionary-encoded
+ROWS = 131_072  # rows of a batch at most
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A row group of a file: what is dealt to a reader."""
+
+    file: str
+    group: int
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type is text in any of Arrow's encodings."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def partition_of(file: str, name: str = DAY) -> str | None:
+    """The value of a partition column, from a path such as `…/_day=2026-01-31/part-0.parquet`."""
+    for part in reversed(PurePosixPath(file).parts[:-1]):
+        key, sign, value = part.partition("=")
+        if sign and key == name:
+            return unquote(value)
+    return None
+
+
+def pieces(scan: Scan) -> list[Piece]:
+    """The row groups that may hold rows of the scan, judged by the statistics of `_time`."""
+    found = []
+    for file in scan.files:
+        metadata = pq.read_metadata(file)
+        column = _index(metadata.schema, TIME) if scan.since or scan.until else None
+        for group in range(metadata.num_row_groups):
+            if column is None or _may_hold(metadata.row_group(group).column(column).statistics, scan):
+                found.append(Piece(file, group))
+    return found
+
+
+def _index(schema: pq.ParquetSchema, name: str) -> int | None:
+    return next((i for i in range(len(schema)) if schema.column(i).path == name), None)
+
+
+def _may_hold(statistics: pq.Statistics | None, scan: Scan) -> bool:
+    if statistics is None or not statistics.has_min_max:
+        return True
+    low, high = statistics.min, statistics.max
+    if not isinstance(low, datetime) or not isinstance(high, datetime):
+        return True
+    return (scan.since is None or high >= scan.since) and (scan.until is None or low < scan.until)
+
+
+def read(scan: Scan, columns: Sequence[str], work: queue.SimpleQueue[Piece]) -> Iterator[pa.RecordBatch]:
+    """The pieces that `work` still holds, as batches of exactly `columns`, in their order.
+
+    Text comes as `dictionary<int32, string>`; columns that a file lacks come as nulls; rows outside of the
+    scan's since, until and hosts are left out. Several readers may share one queue.
+    """
+    filtered = [TIME] if scan.since or scan.until else []
+    filtered += [HOST] if scan.hosts is not None else []
+    wanted = [*columns, *(name for name in filtered if name not in columns)]
+    schema = pa.schema([(name, _kind(scan, name)) for name in wanted])
+    rows = max(4096, min(ROWS, CELLS // max(1, len(wanted))))
+    name, opened = None, None
+    while True:
+        try:
+            piece = work.get_nowait()
+        except queue.Empty:
+            return
+        if opened is None or name != piece.file:
+            name, opened = piece.file, _open(piece.file, wanted)
+        yield from _batches(opened, piece, schema, rows, scan, columns)
+
+
+def _open(file: str, wanted: Sequence[str]) -> pq.ParquetFile:
+    metadata = pq.read_metadata(file)
+    held = metadata.schema.to_arrow_schema()
+    text = [name for name in wanted if name in held.names and is_text(held.field(name).type)]
+    return pq.ParquetFile(file, metadata=metadata, read_dictionary=text, memory_map=True)
+
+
+def _kind(scan: Scan, name: str) -> pa.DataType:
+    index = scan.schema.get_field_index(name)
+    kind = pa.string() if index < 0 else scan.schema.field(index).type
+    return ENCODED if is_text(kind) else kind
+
+
+def _batches(
+    opened: pq.ParquetFile, piece: Piece, schema: pa.Schema, rows: int, scan: Scan, columns: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    held = set(opened.schema_arrow.names)
+    present = [name for name in schema.names if name in held]
+    day = partition_of(piece.file) if DAY not in held else None
+    if not present:  # nothing to read but the number of rows
+        total = opened.metadata.row_group(piece.group).num_rows
+        for start in range(0, total, rows):
+            yield _complete(None, min(rows, total - start), schema, day).select(list(columns))
+        return
+    stream = opened.iter_batches(batch_size=rows, row_groups=[piece.group], columns=present, use_threads=False)
+    for batch in stream:
+        kept = keep(_complete(batch, batch.num_rows, schema, day), scan)
+        if kept.num_rows:
+            yield kept.select(list(columns))
+
+
+def _complete(batch: pa.RecordBatch | None, rows: int, schema: pa.Schema, day: str | None) -> pa.RecordBatch:
+    """The batch with every column of the schema, in the schema's types."""
+    arrays = []
+    for field in schema:
+        if batch is not None and field.name in batch.schema.names:
+            column = batch.column(field.name)
+            arrays.append(column if column.type == field.type else column.cast(field.type))
+        elif field.name == DAY and day is not None:
+            arrays.append(pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), rows), pa.array([day])))
+        elif field.type == ENCODED:
+            empty = pa.array([], pa.string())
+            arrays.append(pa.DictionaryArray.from_arrays(pa.nulls(rows, pa.int32()), empty))
+        else:
+            arrays.append(pa.nulls(rows, field.type))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def keep(batch: pa.RecordBatch, scan: Scan) -> pa.RecordBatch:
+    """The rows of a batch within the scan's since, until and hosts."""
+    mask = None
+    if scan.since is not None:
+        mask = pc.greater_equal(batch.column(TIME), _moment(scan.since))
+    if scan.until is not None:
+        before = pc.less(batch.column(TIME), _moment(scan.until))
+        mask = before if mask is None else pc.and_(mask, before)
+    if scan.hosts is not None:
+        host = batch.column(HOST)
+        among = pc.is_in(host.dictionary_decode() if host.type == ENCODED else host, pa.array(scan.hosts, pa.string()))
+        mask = among if mask is None else pc.and_(mask, among)
+    return batch if mask is None else batch.filter(mask, null_selection_behavior="drop")
+
+
+def _moment(moment: datetime) -> pa.Scalar:
+    return pa.scalar(moment, pa.timestamp("us", tz="UTC"))
