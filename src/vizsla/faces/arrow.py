@@ -1,0 +1,131 @@
+"""An Arrow table for people and for pipes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from vizsla.faces.csv import row
+from vizsla.faces.jsonl import dumps
+from vizsla.faces.record import stamp
+from vizsla.faces.table import render
+from vizsla.faces.words import when
+from vizsla.safe import shortened, visible
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_CELL = 240
+
+
+def renderable(table: pa.Table, width: int) -> RenderableType:
+    """The table as a terminal shows it: numbers to the right, long text shortened, nothing parsed as markup.
+
+    Columns that hold nothing at all are left out; a row that has too many to fit is shown as a list of its fields.
+    """
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    if table.num_rows == 0:
+        return Text("no rows")
+    names = [n for i, n in enumerate(table.column_names) if table.column(i).null_count < table.num_rows]
+    if not names:
+        return Text(f"{table.num_rows} rows, all empty")
+    if len(names) * 9 > width:
+        return _cards(table, names)
+    view = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    for name in names:
+        numeric = _numeric(table.schema.field(name).type)
+        view.add_column(Text(visible(name)), justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
+    for record in table.select(names).to_pylist():
+        view.add_row(*(Text(_cell(record[n])) for n in names))
+    return view
+
+
+def _cards(table: pa.Table, names: list[str]) -> RenderableType:
+    from rich.text import Text
+
+    shown = Text()
+    for place, record in enumerate(table.select(names).to_pylist(), start=1):
+        shown.append(f"── {place} ", style="bold").append("─" * 20 + "\n", style="dim")
+        for name in names:
+            if record[name] is not None and record[name] != "":
+                shown.append(f"{visible(name)}: ", style="dim").append(_cell(record[name]) + "\n")
+    shown.rstrip()
+    return shown
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return when(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.3f}".rstrip("0").rstrip(".")
+    if isinstance(value, list | tuple):
+        return shortened(", ".join(_cell(v) for v in value), _CELL)
+    return shortened(visible(str(value)), _CELL)
+
+
+def text(table: pa.Table, width: int = 200) -> str:
+    """The same as plain text, for a file."""
+    return render([renderable(table, width)], width)
+
+
+def chunks(table: pa.Table, format: str) -> Iterator[bytes]:
+    """The table as bytes: `jsonl`, `json` or `csv`."""
+    if format == "csv":
+        yield row(table.column_names)
+        for record in records(table):
+            yield row(_plain(v) for v in record.values())
+        return
+    if format == "jsonl":
+        for record in records(table):
+            yield dumps(record) + b"\n"
+        return
+    opening = b"["
+    for record in records(table):
+        yield opening + b"\n" + dumps(record)
+        opening = b","
+    yield b"[]\n" if opening == b"[" else b"\n]\n"
+
+
+def records(table: pa.Table) -> Iterator[dict[str, object]]:
+    """Rows as JSON-ready dicts; times in RFC 3339."""
+    for batch in table.to_batches(max_chunksize=4096):
+        for record in batch.to_pylist():
+            yield {name: _jsonable(value) for name, value in record.items()}
+
+
+def _jsonable(value: object) -> object:
+    if isinstance(value, datetime):
+        return stamp(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {str(k): _jsonable(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(v) for v in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return str(value)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict | list):
+        return dumps(value).decode()
+    return value
+
+
+def _numeric(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))

@@ -1,0 +1,115 @@
+"""What `vizsla doctor` looks at. A check never raises: what is broken is a row that says why."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
+
+from vizsla.errors import VizslaError
+
+State = Literal["ok", "absent", "broken"]
+_LIBRARIES = ("deltalake", "duckdb", "pyarrow", "ibis-framework", "evtx", "altair", "vl-convert-python")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing examined: its state, and what to know or do about it."""
+
+    what: str
+    state: State
+    more: str
+
+
+def checks(lake: str) -> Iterator[Check]:
+    """Everything that can be examined without reading events."""
+    yield Check("vizsla", "ok", f"{_version('vizsla')} on Python {platform.python_version()}, {platform.platform()}")
+    for library in _LIBRARIES:
+        found = _version(library)
+        yield Check(library, "ok" if found else "broken", found or f"not installed: pip install {library}")
+    for what, part in (("engines", _engines), ("sources", _sources), ("analytics", _analytics), ("views", _views)):
+        yield from _guarded(what, part)
+    yield from _guarded("lake", lambda: _lake(lake))
+
+
+def _guarded(what: str, part: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    try:
+        yield from part()
+    except Exception as error:  # noqa: BLE001  (the doctor's business is to tell what is broken, whatever it raises)
+        yield Check(what, "broken", f"{type(error).__name__}: {error}")
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""
+
+
+def _engines() -> Iterator[Check]:
+    from vizsla.engines import engines
+
+    for name, module in sorted(engines().items()):
+        if name == "spark":
+            yield _spark()
+            continue
+        import_module(module)
+        yield Check(f"engine {name}", "ok", module)
+
+
+def _spark() -> Check:
+    found = _version("pyspark")
+    if not found:
+        return Check("engine spark", "absent", "pip install 'vizsla[spark]', and Java 17 or newer")
+    java = shutil.which("java")
+    if not java:
+        return Check("engine spark", "absent", f"pyspark {found}, but no Java on the PATH (Spark Connect needs none)")
+    return Check("engine spark", "ok", f"pyspark {found}, {java}")
+
+
+def _sources() -> Iterator[Check]:
+    from vizsla.sources import failures, registry
+
+    for name, source in registry().items():
+        tables = ", ".join(t.name for t in source.tables)
+        yield Check(f"source {name}", "ok", f"{source.doc.rstrip('.')}. Fills {tables}.")
+    for place, why in failures().items():
+        yield Check(f"source {place}", "broken", why)
+
+
+def _analytics() -> Iterator[Check]:
+    from vizsla.analytics import failures, registry
+
+    for name, analytic in registry().items():
+        yield Check(f"analytic {name}", "ok", analytic.doc)
+    for place, why in failures().items():
+        yield Check(f"analytic {place}", "broken", why)
+
+
+def _views() -> Iterator[Check]:
+    from vizsla.view import load_views
+
+    names = sorted(load_views())
+    yield Check("views", "ok", ", ".join(names))
+
+
+def _lake(lake: str) -> Iterator[Check]:
+    from pathlib import Path
+
+    from vizsla.faces.python import open_lake
+
+    if not Path(lake).exists():
+        yield Check("lake", "absent", f"{lake}: vizsla ingest PATH makes it")
+        return
+    try:
+        home = open_lake(lake)
+        tables = home.tables()
+        rows = sum(home.scan(table).rows for table in tables)
+    except VizslaError as error:
+        yield Check("lake", "broken", str(error))
+        return
+    yield Check("lake", "ok", f"{home.root}: {rows:,} events in {len(tables)} tables")

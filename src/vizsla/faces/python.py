@@ -1,0 +1,220 @@
+"""The Python API: the same functions that the command line calls. Arrow tables in and out, findings as nouns.
+
+`vizsla` itself offers the first eight of them: open_lake, ingest, learn, hunt, view, stack, events, query.
+A lake is given as a path, as an open `Lake`, or not at all: then $VIZSLA_LAKE or ./vizsla-lake.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vizsla.errors import UsageError
+from vizsla.lake import Lake
+from vizsla.nouns import Budget, Finding, HuntRequest, HuntResult, RunReport
+from vizsla.nouns.finding import Tier
+from vizsla.nouns.hunt import Order
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+Progress = Callable[..., None]
+AnyLake = Lake | str | Path | None
+Paths = str | Path | Sequence[str | Path]
+
+
+def open_lake(lake: AnyLake = None, *, create: bool = False) -> Lake:
+    """The lake at a path. Raises LakeError where there is none, unless `create`."""
+    if isinstance(lake, Lake):
+        return lake
+    return Lake.open(lake or os.environ.get("VIZSLA_LAKE") or "vizsla-lake", create=create)
+
+
+def ingest(
+    paths: Paths,
+    lake: AnyLake = None,
+    *,
+    engine: str = "duckdb",
+    master: str | None = None,
+    source: str | None = None,
+    progress: Progress | None = None,
+) -> RunReport:
+    """Read logs into a lake, which is made where there is none. Reading the same again adds nothing."""
+    from vizsla.engines import connect
+    from vizsla.ingest import ingest as read
+
+    with connect(engine, master=master) as computing:
+        return read(_paths(paths), open_lake(lake, create=True), engine=computing, source=source, progress=progress)
+
+
+def hunt(
+    paths: Paths = (),
+    lake: AnyLake = None,
+    *,
+    baseline: str | None = None,
+    analytics: Sequence[str] = (),
+    view: str | None = None,
+    host: str | None = None,
+    user: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    by: Order = "finding",
+    top: int | None = None,
+    tier: Tier | None = None,
+    fdr: float | None = None,
+    budget: Budget | None = None,
+    redact: bool = False,
+    engine: str = "duckdb",
+    master: str | None = None,
+    progress: Progress | None = None,
+) -> HuntResult:
+    """Hunt in logs, in a lake, or in logs that are ingested into a lake first.
+
+    Paths without a lake are read into a temporary one, gone afterwards.
+    """
+    known = _paths(paths)
+    where = None if lake is None and known else str(open_lake(lake, create=bool(known)).root)
+    request = HuntRequest(
+        paths=known,
+        lake=where,
+        baseline=baseline,
+        analytics=tuple(analytics),
+        view=view,
+        host=host,
+        user=user,
+        since=since,
+        until=until,
+        by=by,
+        top=top,
+        tier=tier,
+        fdr=fdr,
+        budget=budget,
+        redact=redact,
+        engine=engine,
+        master=master,
+    )
+    return run_hunt(request, progress=progress)
+
+
+def run_hunt(request: HuntRequest, *, progress: Progress | None = None) -> HuntResult:
+    """A hunt as a request puts it. With a lake its findings are kept there; with `redact` they come back masked."""
+    from vizsla.faces.redact import redacted_result
+    from vizsla.hunt import hunt as run
+
+    result = run(request, progress=progress)
+    return redacted_result(result) if request.redact else result
+
+
+def learn(
+    paths: Paths = (),
+    lake: AnyLake = None,
+    *,
+    name: str = "default",
+    host: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    engine: str = "duckdb",
+    master: str | None = None,
+    update: bool = False,
+    progress: Progress | None = None,
+) -> Any:
+    """Learn what is normal in a lake (into which `paths` are ingested first) and save it as baseline `name`."""
+    from vizsla.hunt import learn as run
+
+    return run(
+        _paths(paths),
+        open_lake(lake, create=True),
+        name,
+        host=host,
+        since=since,
+        until=until,
+        engine=engine,
+        master=master,
+        update=update,
+        progress=progress,
+    )
+
+
+def view(name: str, lake: AnyLake = None) -> ir.Table:
+    """A view as an Ibis table on DuckDB: ECS names and types over the native tables, lazily."""
+    from vizsla.explore import view as build
+
+    return build(open_lake(lake), name)
+
+
+def stack(
+    view: str,
+    fields: Sequence[str],
+    *,
+    lake: AnyLake = None,
+    by: str | None = None,
+    host: str | None = None,
+    user: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int | None = None,
+) -> pa.Table:
+    """How often each combination of values stands in `fields`, the rarest first."""
+    from vizsla.explore import stack as run
+
+    return run(open_lake(lake), view, fields, by=by, host=host, user=user, since=since, until=until, limit=limit)
+
+
+def events(
+    view: str,
+    *,
+    lake: AnyLake = None,
+    host: str | None = None,
+    user: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    where: str | None = None,
+    limit: int | None = None,
+) -> pa.Table:
+    """A view's events in the order of time."""
+    from vizsla.explore import events as run
+
+    return run(open_lake(lake), view, host=host, user=user, since=since, until=until, where=where, limit=limit)
+
+
+def query(sql: str, *, lake: AnyLake = None, limit: int | None = None) -> pa.Table:
+    """One read-only SELECT over the lake's tables and views."""
+    from vizsla.explore import query as run
+
+    return run(open_lake(lake), sql, limit=limit)
+
+
+def views(*, lake: AnyLake = None) -> pa.Table:
+    """Which tables fill which views, and with how many events."""
+    from vizsla.explore import views_filled
+
+    return views_filled(open_lake(lake))
+
+
+def coverage(*, lake: AnyLake = None) -> pa.Table:
+    """What each host's logs cover."""
+    from vizsla.explore import coverage as run
+
+    return run(open_lake(lake))
+
+
+def around(lake: Lake, finding: Finding, reach: timedelta, *, limit: int = 200) -> pa.Table:
+    """What else the finding's hosts did within `reach` of it."""
+    from vizsla.explore import around as run
+    from vizsla.faces.words import hosts
+
+    if finding.start is None:
+        raise UsageError(
+            "this finding's events bear no time, so nothing lies around them",
+            where=finding.id,
+            fix="leave --around out",
+        )
+    return run(lake, hosts(finding), finding.start - reach, (finding.end or finding.start) + reach, limit=limit)
+
+
+def _paths(paths: Paths) -> tuple[str, ...]:
+    return (str(paths),) if isinstance(paths, str | Path) else tuple(str(p) for p in paths)

@@ -1,0 +1,48 @@
+"""Credentials masked in a whole result: every text of every finding goes through `mask_credentials`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TypeVar
+
+from vizsla.nouns import Finding, HuntResult
+from vizsla.safe import mask_credentials
+
+T = TypeVar("T")
+_NEVER = frozenset({"id", "pattern_id", "key", "parent", "tier", "table", "query_id"})  # ours, and joined on
+# Fields whose whole value is a secret, whatever it looks like.
+_SECRET_FIELDS = ("password", "passwd", "pwd", "secret", "apikey", "api_key", "privatekey", "credential")
+
+
+def redacted(finding: Finding) -> Finding:
+    """The finding with its credentials masked."""
+    return _masked(finding)
+
+
+def redacted_result(result: HuntResult) -> HuntResult:
+    """The result with the credentials of its findings masked."""
+    return dataclasses.replace(result, findings=tuple(redacted(f) for f in result.findings))
+
+
+def _masked(value: T) -> T:
+    """`value` with every string in it masked, however deep."""
+    if isinstance(value, str):
+        return mask_credentials(value)  # type: ignore[return-value]
+    if isinstance(value, tuple):
+        return tuple(_masked(v) for v in value)  # type: ignore[return-value]
+    if isinstance(value, list):
+        return [_masked(v) for v in value]  # type: ignore[return-value]
+    if isinstance(value, Mapping):
+        return {k: _secret(str(k), v) for k, v in value.items()}  # type: ignore[return-value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        changes = {f.name: _masked(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name not in _NEVER}
+        return dataclasses.replace(value, **changes)
+    return value
+
+
+def _secret(key: str, value: object) -> object:
+    name = key.lower().replace("_", "").replace("-", "")
+    if isinstance(value, str) and any(name.endswith(s.replace("_", "")) for s in _SECRET_FIELDS):
+        return mask_credentials(f"password={value}").removeprefix("password=") if value else value
+    return _masked(value)

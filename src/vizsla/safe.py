@@ -1,0 +1,165 @@
+"""Text from logs, made safe to show. Event text is data: on no face may it act as markup, escape code or formula.
+
+`visible` shows what cannot be seen; `mask_credentials` hides what must not be; `csv_cell` disarms spreadsheets.
+HTML is escaped by the templates' own autoescape, and by nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Characters that draw nothing, or a blank, though Unicode counts them as letters, marks or symbols.
+_HIDDEN = frozenset(
+    (
+        *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, 0x13440),
+        *range(0x180B, 0x1810),
+        *range(0xFE00, 0xFE10),
+        *range(0xE0100, 0xE01F0),
+    )
+)
+_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_PLAIN = re.compile(r"[ -~]*")
+_MAX_MARKS = 3  # combining marks stacked on one letter: more than this paints over the lines around it
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+MASK = "********"
+
+
+def visible(text: str) -> str:
+    r"""`text` with every character that cannot be seen, or that moves what can be, written as an escape.
+
+    Control characters (ESC among them) become `\x1b`; line breaks `\n`; bidirectional, zero-width, private,
+    unassigned and other format characters `\u202e` or `\U000e0041`. The result is one line of printable text.
+    Backslashes stay as they are, since Windows paths are full of them.
+    """
+    if _PLAIN.fullmatch(text):
+        return text
+    parts: list[str] = []
+    marks = 0
+    for char in text:
+        if " " <= char <= "~":
+            parts.append(char)
+            marks = 0
+            continue
+        category = unicodedata.category(char)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        if category in _HIDDEN_CATEGORIES or ord(char) in _HIDDEN or marks > _MAX_MARKS:
+            parts.append(_escaped(char))
+        elif category == "Zs":
+            parts.append(_escaped(char) if char != " " else char)
+        else:
+            parts.append(char)
+    return "".join(parts)
+
+
+def _escaped(char: str) -> str:
+    named = _NAMED.get(char)
+    if named:
+        return named
+    code = ord(char)
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def csv_cell(text: str) -> str:
+    """`text` as a spreadsheet may show it: visible, and never a formula (a leading `'` says so to Excel and Calc)."""
+    shown = visible(text)
+    if text.lstrip().startswith(_FORMULA) or text.startswith(_FORMULA):
+        return "'" + shown
+    return shown
+
+
+def shortened(text: str, width: int) -> str:
+    """`text` in `width` characters at most, the middle left out: both ends of a path or command line tell."""
+    if len(text) <= width:
+        return text
+    if width <= 1:
+        return "…"[:width]
+    head = (width - 1) * 2 // 3
+    tail = width - 1 - head
+    return text[:head] + "…" + (text[-tail:] if tail else "")
+
+
+_QUOTED = r"""(?:\\"(?:[^"\\]|\\(?!"))*\\"|"(?:[^"\\]|\\.)*"?|'[^']*'?)"""
+_VALUE = rf"(?:{_QUOTED}|[^\s\"',;&<>)]+)"
+_TELLING_NAME = (
+    r"(?:[a-z0-9_.\-]*(?:password|passwd|passphrase|pwd|secret|api[_\-]?key|access[_\-]?key|account[_\-]?key|"
+    r"private[_\-]?key|auth[_\-]?token|access[_\-]?token|refresh[_\-]?token|session[_\-]?token|client[_\-]?secret|"
+    r"sas[_\-]?token|connectionstring|credentials?)|token|pass|sig|signature)"
+)
+
+
+def _rule(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+# Each pattern has groups `keep` (what stays before the secret) and `secret`.
+_SECRETS: tuple[re.Pattern[str], ...] = tuple(
+    _rule(p)
+    for p in (
+        # name=value and name: value, in command lines, URLs, JSON and connection strings
+        rf"(?P<keep>(?<![\w%])[\"']?{_TELLING_NAME}[\"']?\s*(?:=|:(?!\\|//))\s*)(?P<secret>{_VALUE})",
+        # --password value, /password value, -Password value (PowerShell), --token value
+        rf"(?P<keep>(?<!\S)(?:--?|/){_TELLING_NAME}(?:\s+|[=:]))(?P<secret>(?!--?\w|/\w){_VALUE})",
+        # /p:value /pw:value /rp value (rar, schtasks, xfreerdp, psexec-likes)
+        rf"(?P<keep>(?<!\S)[/\-](?:p|pw|pwd|pass|rp):)(?P<secret>{_VALUE})",
+        rf"(?P<keep>\bschtasks(?:\.exe)?\b[^|&\r\n]*?\s/r?p\s+)(?P<secret>(?!/){_VALUE})",
+        # tools whose -p, -P or /p takes a password
+        r"(?P<keep>\b(?:psexec(?:64)?|paexec|psloglist|psservice|pskill|sshpass|plink|pscp|psftp|putty|sqlcmd|osql|bcp|"
+        r"mysql(?:dump|admin)?|wmic|winrs|winexe|crackmapexec|nxc|netexec|smbmap|evil-winrm|hydra|medusa|rdesktop|"
+        r"7z|7za|rar|winrar|kerbrute|rubeus|curl|mongo(?:sh|dump)?|redis-cli|bitsadmin)(?:\.exe|\.py)?\"?\s"
+        rf"(?:[^|\r\n]*?\s)??(?:-p|-pw|/p|-a|-hp|/password:?|-password)[\s:=]*)(?P<secret>(?<=[\s:=])(?!-\w\b|/\w\b){_VALUE})",
+        rf"(?P<keep>\b(?:sshpass|mysql(?:dump|admin)?|7za?|rar|winrar)(?:\.exe)?\"?\s(?:[^|\r\n]*?\s)??-h?p)(?P<secret>{_VALUE})",
+        # net use \\host\share SECRET /user:…  ·  net use … /user:name SECRET
+        rf"(?P<keep>\bnet1?(?:\.exe)?\"?\s+use\s[^|&\r\n]*?/u(?:ser)?:{_VALUE}\s+)(?P<secret>(?!/)(?!\*){_VALUE})",
+        rf"(?P<keep>\bnet1?(?:\.exe)?\"?\s+use\s+(?:(?:[a-z]:|\*)\s+)?\\\\\S+\s+)(?P<secret>(?!/)(?!\*(?:\s|$)){_VALUE})",
+        # net user name SECRET /add
+        rf"(?P<keep>\bnet1?(?:\.exe)?\"?\s+user\s+{_VALUE}\s+)(?P<secret>(?!/)(?!\*(?:\s|$)){_VALUE})",
+        # runas, cmdkey, mimikatz and impacket
+        rf"(?P<keep>\bcmdkey(?:\.exe)?\b[^|&\r\n]*?/pass(?:word)?:)(?P<secret>{_VALUE})",
+        r"(?P<keep>(?:\bsekurlsa::\S*|\blsadump::\S*|\bkerberos::\S*)[^|&\r\n]*?/(?:ntlm|rc4|aes128|aes256|krbtgt|password|hash):)"
+        r"(?P<secret>[^\s\"'/]+)",
+        rf"(?P<keep>(?<!\S)[/\-]{{1,2}}(?:ntlm|rc4|aes128|aes256|krbtgt|hashes|nthash)[\s:=]+)(?P<secret>{_VALUE})",
+        r"(?P<keep>\b(?:NTLM|SHA1|LM|DPAPI)\s*:\s)(?P<secret>[0-9a-f]{32,40}\b)",
+        r"(?P<keep>\b[\w.\-]+:\d+:)(?P<secret>[0-9a-f]{32}:[0-9a-f]{32})",
+        r"(?P<keep>\b(?:psexec|wmiexec|smbexec|atexec|dcomexec|secretsdump|getTGT|getST|GetUserSPNs|mssqlclient)\.py\s+(?:-\S+\s+)*"
+        r"[\"']?(?:[\w.\-]+/)?[\w.\-$]+:)(?P<secret>[^@\s]+(?=@))",
+        # URLs: user:secret@host; HTTP headers
+        r"(?P<keep>\b[a-z][a-z0-9+.\-]*://[^\s/:@\"']*:)(?P<secret>[^\s@\"']+(?=@))",
+        r"(?P<keep>\bauthorization[\"']?\s*[:=]\s*[\"']?(?:(?:basic|bearer|negotiate|ntlm|token|digest)\s+)?)(?P<secret>[^\s\"']+)",
+        r"(?P<keep>\b(?:basic|bearer)\s+)(?P<secret>[a-z0-9+/_\-.=]{12,})",
+        r"(?P<keep>\b(?:curl|wget)(?:\.exe)?\b[^|\r\n]*?\s(?:-u|--user|--proxy-user)[\s=]+[\"']?[^\s:\"']+:)(?P<secret>[^\s\"']+)",
+        r"(?P<keep>\bConvertTo-SecureString\s+(?:-String\s+)?)(?P<secret>(?!-)" + _VALUE + ")",
+    )
+)
+# Secrets that are known by their own shape.
+_SHAPES: tuple[re.Pattern[str], ...] = (
+    re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}\b"),
+    re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,}|glpat-[A-Za-z0-9_\-]{20,})"),
+    re.compile(r"\bxox[abprs]-[A-Za-z0-9\-]{10,}"),
+    re.compile(r"\beyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*"),
+    re.compile(r"\bsk-[A-Za-z0-9_\-]{20,}"),
+    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL),
+)
+
+
+def mask_credentials(text: str) -> str:
+    """`text` with passwords, tokens, hashes and keys replaced by asterisks, whatever their length.
+
+    Works by the forms in which command lines, URLs and tools write secrets; a secret in a form that nobody
+    writes down here passes, so masking is a courtesy to those who share a report, not a guarantee.
+    """
+    for shape in _SHAPES:
+        text = shape.sub(MASK, text)
+    for rule in _SECRETS:
+        text = rule.sub(_masked, text)
+    return text
+
+
+def _masked(match: re.Match[str]) -> str:
+    secret = match.group("secret")
+    quote = secret[0] if secret[:1] in ("'", '"') else ""
+    closing = quote if len(secret) > 1 and quote and secret.endswith(quote) else ""
+    return f"{match.group('keep')}{quote}{MASK}{closing}"
