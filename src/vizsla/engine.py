@@ -24,7 +24,10 @@ class Mapper(Protocol):
     way they were dealt, once merged by whoever asked for it.
     """
 
-    schema: pa.Schema  # of what it yields
+    @property
+    def schema(self) -> pa.Schema:
+        """Of what it yields; a plain attribute will do."""
+        ...
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]: ...
 

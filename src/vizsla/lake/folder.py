@@ -13,6 +13,7 @@ from vizsla.errors import LakeError, UsageError
 FORMAT = 1  # raised when an older Vizsla could no longer read or safely write the lake
 MARK = "vizsla.json"
 EVENTS = "events"
+LEDGER, LEDGER_FILE = "ledger", "files.jsonl"  # the room that says which files were ingested in whole
 
 _TABLE = re.compile(r"[a-z][a-z0-9_]{0,127}")
 _ROOM = re.compile(r"[a-z][a-z0-9_-]{0,63}")

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from vizsla.errors import LakeError
 from vizsla.lake import delta
-from vizsla.lake.folder import EVENTS, open_folder, room_name, table_name
+from vizsla.lake.folder import EVENTS, LEDGER, LEDGER_FILE, open_folder, room_name, table_name
 from vizsla.lake.known import Mask, first_seen, words
 from vizsla.lake.lock import WriterLock
 from vizsla.lake.memory import IdMemory
@@ -29,10 +29,11 @@ _STAT_STEP = timedelta(milliseconds=1)  # Delta's statistics are cut to millisec
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What an append did: rows stored, and rows that the lake knew already."""
+    """What an append did: rows stored, and rows that the lake knew already. `by_batch`: those stored, per batch."""
 
     stored: int
     known: int
+    by_batch: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +98,25 @@ class Lake:
         with self._lock:
             for name, parts in batches.items():
                 path = self._events / table_name(name)
-                if any(part.num_rows for part in parts):
-                    done[name] = self._append(name, path, gather([part for part in parts if part.num_rows]))
-                else:
-                    done[name] = Appended(0, 0)
+                if not any(part.num_rows for part in parts):
+                    done[name] = Appended(0, 0, (0,) * len(parts))
+                    continue
+                fresh = self._append(name, path, gather([part for part in parts if part.num_rows]))
+                sums = np.concatenate([[0], np.cumsum(fresh)])
+                ends = np.cumsum([0] + [part.num_rows for part in parts])
+                by_batch = tuple(int(n) for n in np.diff(sums[ends]))
+                done[name] = Appended(sum(by_batch), len(fresh) - sum(by_batch), by_batch)
             self._memory.trim()
         return done
 
-    def _append(self, name: str, path: Path, events: pa.Table) -> Appended:
+    def _append(self, name: str, path: Path, events: pa.Table) -> Mask:
+        """Store the events that are new, and say which those are."""
         days = days_of(events)
         before = delta.snapshot(path) if delta.exists(path) else None
         fresh = self._fresh(name, before, events)
         rows = int(fresh.sum())
         if not rows:
-            return Appended(0, len(events))
+            return fresh
         if rows < len(events):
             events = events.filter(pa.array(fresh))
             days = days_of(events)
@@ -122,7 +128,7 @@ class Lake:
         crowded = _crowded(after.files)
         if crowded:
             self._merge(name, path, crowded)
-        return Appended(rows, len(fresh) - rows)
+        return fresh
 
     def _fresh(self, name: str, before: delta.Snapshot | None, events: pa.Table) -> Mask:
         """Which rows are the first of their id, here and in the lake."""
@@ -205,6 +211,8 @@ class Lake:
         """
         gone = 0
         with self._lock:
+            if before is not None:  # first of all: what says that a file need not be read again is true no longer
+                (self.room(LEDGER) / LEDGER_FILE).unlink(missing_ok=True)
             for name in self.tables():
                 path = self._events / name
                 if before is not None:

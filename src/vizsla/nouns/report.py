@@ -28,11 +28,12 @@ class Unable:
 
 @dataclass(slots=True)
 class RunReport:
-    """The honest end of a run. `rejections` counts by (place or source, reason)."""
+    """The honest end of a run. `rejections` counts by (log, reason); `examples` names the first places of each."""
 
     readings: list[Reading] = field(default_factory=list)
     unknown_files: list[tuple[str, str]] = field(default_factory=list)  # (path, why)
     rejections: dict[tuple[str, str], int] = field(default_factory=dict)
+    examples: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     tables: dict[str, int] = field(default_factory=dict)  # events hunted, per table
     empty_views: list[str] = field(default_factory=list)
     unable: list[Unable] = field(default_factory=list)

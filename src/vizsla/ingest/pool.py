@@ -1,0 +1,179 @@
+"""Tasks dealt over processes of this machine; what they tell, as it comes, in bounded memory.
+
+A worker is a fresh interpreter that talks over its standard input and output: it needs no `__main__` guard in
+the caller's script, works from a notebook, and ends with this process. One that dies costs its file alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from vizsla.ingest.task import Broken, Same, Task, Told, Whole
+from vizsla.ingest.wire import pack_task, receive, send, unpack
+
+AHEAD = 128 << 20  # bytes told and not yet taken, all workers together
+_WORKER = "vizsla.ingest.worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The worker died: what it told of this file is void, the file is read once more."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A worker's thread has no more to do, or failed with `error`."""
+
+    error: BaseException | None = None
+
+
+class _Gate:
+    """Lets bytes through while fewer than `limit` are ahead; one piece always may pass, however large."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._held, self._open = limit, 0, True
+        self._change = threading.Condition()
+
+    def enter(self, size: int) -> bool:
+        with self._change:
+            self._change.wait_for(lambda: not self._open or self._held == 0 or self._held + size <= self._limit)
+            self._held += size
+            return self._open
+
+    def leave(self, size: int) -> None:
+        with self._change:
+            self._held -= size
+            self._change.notify_all()
+
+    def close(self) -> None:
+        with self._change:
+            self._open = False
+            self._change.notify_all()
+
+
+class Pool:
+    """`with Pool(workers) as pool:` and then `pool.run(tasks)`, once."""
+
+    def __init__(self, workers: int, *, ahead: int = AHEAD, module: str = _WORKER) -> None:
+        self._workers, self._module = workers, module
+        self._gate = _Gate(ahead)
+        self._told: queue.SimpleQueue[tuple[Told | Again | _Ended, int]] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Task] = queue.SimpleQueue()
+        self._alone = threading.Lock()  # held by the worker that reads a dead worker's file once more
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._threads: Sequence[threading.Thread] = ()
+        self._closing = False
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._closing = True
+        self._gate.close()
+        for process in list(self._running):
+            process.kill()
+        for thread in self._threads:
+            thread.join()
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Told | Again]:
+        """What the tasks tell. What one tells stays in order; those of different files come mixed."""
+        for task in tasks:
+            self._work.put(task)
+        self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(self._workers)]
+        for thread in self._threads:
+            thread.start()
+        left = len(self._threads)
+        while left:
+            told, size = self._told.get()
+            if isinstance(told, _Ended):
+                if told.error is not None:
+                    raise told.error
+                left -= 1
+            else:
+                yield told
+                self._gate.leave(size)
+
+    def _serve(self) -> None:
+        """One worker's thread: tasks to it, and what it tells to the queue."""
+        process: subprocess.Popen[bytes] | None = None
+        try:
+            while not self._closing:
+                try:
+                    task = self._work.get_nowait()
+                except queue.Empty:
+                    break
+                process = process or self._start()
+                if not self._perform(process, task):
+                    self._stop(process)
+                    process = None
+                    self._once_more(task)
+            self._told.put((_Ended(), 0))
+        except BaseException as error:  # noqa: BLE001  raised where the results are taken
+            self._told.put((_Ended(error), 0))
+        finally:
+            if process is not None:
+                self._stop(process)
+
+    def _perform(self, process: subprocess.Popen[bytes], task: Task) -> bool:
+        """One file through a worker; False where the worker died of it."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            send(process.stdin, pack_task(task).encode("ascii"))
+            while True:
+                frame = receive(process.stdout)
+                if not self._gate.enter(len(frame)):
+                    return True
+                told = unpack(frame)
+                self._told.put((told, len(frame)))
+                if isinstance(told, Whole | Broken | Same):
+                    return True
+        except (EOFError, BrokenPipeError):
+            return self._closing
+
+    def _once_more(self, task: Task) -> None:
+        """A file that killed its worker, in a worker of its own, with no other such file beside it."""
+        with self._alone:
+            self._told.put((Again(task.path), 0))
+            process = self._start()
+            try:
+                if not self._perform(process, task):
+                    self._told.put((Broken(task.path, f"its reader died twice ({_cause(process.wait())})"), 0))
+            finally:
+                self._stop(process)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", self._module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        )
+        self._running.add(process)
+        return process
+
+    def _stop(self, process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+        process.wait()
+        self._running.discard(process)
+
+
+def _cause(code: int) -> str:
+    if code == -9:
+        return "killed, perhaps for want of memory"
+    if code < 0:
+        return f"signal {-code}"
+    return f"exit code {code}"

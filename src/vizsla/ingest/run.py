@@ -1,0 +1,165 @@
+"""The run of an ingest: files to readers, events to the store, and the report."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from vizsla.ingest import remote
+from vizsla.ingest.accounts import FileAccount
+from vizsla.ingest.ledger import Ledger
+from vizsla.ingest.pool import Again, Pool
+from vizsla.ingest.store import Store
+from vizsla.ingest.task import Broken, Done, Refused, Same, Stamped, Task, Told, Unknown, Whole, perform
+from vizsla.ingest.walk import Found, walk
+from vizsla.lake import Lake
+from vizsla.lake.folder import LEDGER
+from vizsla.nouns import RunReport
+
+if TYPE_CHECKING:
+    from vizsla.engine import Engine
+
+SMALL = 8 << 20  # bytes in all that are read in this process: a worker's start would take longer
+Progress = Callable[[int, int, str], None]
+
+
+def ingest(
+    paths: Sequence[str | os.PathLike[str]],
+    lake: Lake,
+    *,
+    engine: Engine | None = None,
+    source: str | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    now: datetime | None = None,
+) -> RunReport:
+    """Read files, and folders to their depth, into the lake; reading them again adds nothing.
+
+    Args:
+        paths: files and folders; hidden files and lakes below a folder are left out.
+        lake: an open lake, which other processes may read meanwhile.
+        engine: reads on its executors where it is a cluster's; None: processes of this machine.
+        source: the source to read everything with, by name; found by each log's content where None.
+        workers: how many processes read; 0: this one. None: as many as there are processors, or this one where
+            the files are small.
+        progress: called as `progress(done_bytes, total_bytes, path)`.
+        now: the present; times more than two days later are not believed.
+
+    Returns the report: `records == stored + known + rejected` for every log. Raises UsageError where a path
+    does not exist, SourceError where the source does not, LakeError where the lake cannot be written.
+    """
+    if source is not None:
+        from vizsla.sources import find
+
+        find(source)
+    run = _Run(lake, walk(paths), source, progress)
+    tasks = run.tasks(now or datetime.now(UTC))
+    total = sum(file.size for file in run.files.values())
+    if engine is not None and engine.name != "duckdb":
+        run.take(remote.run(engine, tasks))
+    elif workers == 0 or (workers is None and total < SMALL):
+        run.take(told for task in tasks for told in perform(task))
+    else:
+        with Pool(max(1, min(workers or os.cpu_count() or 1, len(tasks)))) as pool:
+            run.take(pool.run(tasks))
+    return run.report()
+
+
+class _Run:
+    """What is known of the files while they are read."""
+
+    def __init__(self, lake: Lake, found: Sequence[Found], source: str | None, progress: Progress | None) -> None:
+        self._lake, self._source, self._progress = lake, source, progress
+        self.files = {file.path: FileAccount(file.path, file.size) for file in found if not file.why}
+        self._unreadable = [(file.path, file.why) for file in found if file.why]
+        self._store = Store(lake)
+        self._ledger = Ledger(lake.room(LEDGER), lake.tables(), source)
+        self._waiting: dict[str, FileAccount] = {}  # read whole, not yet in the ledger
+        self._log_file: dict[str, FileAccount] = {}
+        self._total = sum(file.size for file in self.files.values())
+        self._done = 0
+        self._recalled = 0
+
+    def tasks(self, now: datetime) -> list[Task]:
+        """What is to be read: the largest files first, so that no worker is left with a large one at the end."""
+        files = sorted(self.files.values(), key=lambda file: -file.size)
+        return [Task(file.path, now, self._source, self._ledger.candidates(file.size)) for file in files]
+
+    def take(self, stream: Iterator[Told | Again]) -> None:
+        """Take all that the tasks tell, and store it."""
+        for told in stream:
+            self._take(told)
+        self._store.flush()
+        self._settle()
+        self._lake.tidy()
+
+    def _take(self, told: Told | Again) -> None:
+        if isinstance(told, Stamped):
+            file = self._of(told.log)
+            if self._store.add(file, told):
+                self._settle()
+            self._tell(file.path)
+        elif isinstance(told, Refused):
+            self._of(told.log).refused(told)
+        elif isinstance(told, Unknown):
+            self._of(told.log).unrecognised(told)
+        elif isinstance(told, Done):
+            self._of(told.log).done(told)
+        elif isinstance(told, Again):
+            self._store.withdraw(self.files[told.path])
+            self.files[told.path].again()
+        else:
+            self._end(self.files[told.path], told)
+
+    def _end(self, file: FileAccount, told: Same | Broken | Whole) -> None:
+        if isinstance(told, Same):
+            file.recalled(self._ledger.find(file.size, told.digest))
+            self._recalled += 1
+        elif isinstance(told, Broken):
+            file.broke(told.why)
+        else:
+            file.ended, file.digest = True, told.digest
+            self._waiting[file.path] = file
+        self._done += file.size
+        self._tell(file.path)
+
+    def _of(self, log: str) -> FileAccount:
+        """The file that a log is in: the log's name is the file's path, or begins with it and a '!'."""
+        file = self._log_file.get(log)
+        if file is None:
+            at = len(log)
+            while (file := self.files.get(log[:at])) is None:
+                at = log.rindex("!", 0, at)
+            self._log_file[log] = file
+        return file
+
+    def _settle(self) -> None:
+        """Put into the ledger what is stored in whole."""
+        settled = {path: record for path, file in self._waiting.items() if (record := file.record(self._source or ""))}
+        if settled:
+            with self._lake.writing():
+                self._ledger.add(settled.values())
+            for path in settled:
+                del self._waiting[path]
+
+    def _tell(self, path: str) -> None:
+        if self._progress is not None:
+            self._progress(self._done, self._total, path)
+
+    def report(self) -> RunReport:
+        """The run's report, in the order in which the files were found."""
+        report = RunReport(unknown_files=list(self._unreadable))
+        notes: Counter[str] = Counter()
+        for file in self.files.values():
+            file.report(report)
+            notes.update(file.notes)
+        report.notes += [f"{note}: {count:,}" for note, count in sorted(notes.items()) if count]
+        if self._recalled:
+            report.notes.append(f"files known by their content and not read again: {self._recalled:,}")
+        return report
+
+
+__all__ = ["Progress", "ingest"]

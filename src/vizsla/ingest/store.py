@@ -1,0 +1,101 @@
+"""The buffer before the lake: many small batches in, few large appends out, memory bounded."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pyarrow as pa
+
+from vizsla.errors import LakeError
+from vizsla.ingest.accounts import FileAccount, LogAccount
+from vizsla.ingest.task import Stamped
+from vizsla.lake import Lake
+from vizsla.lake.folder import table_name
+
+BYTES = 384 << 20  # of all buffered batches
+TABLE_BYTES = 192 << 20  # of one table's
+MAX_TABLES = 2000  # of a lake: channels are text from the log, and could be a new one in every record
+
+
+class _Buffer:
+    """One table's batches, and whose they are."""
+
+    def __init__(self) -> None:
+        self.batches: list[pa.RecordBatch] = []
+        self.owners: list[tuple[FileAccount, LogAccount]] = []
+        self.bytes = 0
+
+
+class Store:
+    """Takes stamped batches, appends them to the lake, and writes into accounts what came of them."""
+
+    def __init__(self, lake: Lake, *, bytes_: int = BYTES, table_bytes: int = TABLE_BYTES) -> None:
+        self._lake = lake
+        self._limit, self._table_limit = bytes_, table_bytes
+        self._buffers: defaultdict[str, _Buffer] = defaultdict(_Buffer)
+        self._bytes = 0
+        self._tables = set(lake.tables())
+
+    def add(self, file: FileAccount, told: Stamped) -> bool:
+        """Take a batch; say whether some were appended."""
+        log = file.log(told.log, told.source)
+        rows = told.events.num_rows
+        if not rows:
+            return False
+        if (why := self._refusal(told.table)) is not None:
+            log.refuse(why, told.log, rows)
+            return False
+        buffer = self._buffers[told.table]
+        size = told.events.nbytes
+        buffer.batches.append(told.events)
+        buffer.owners.append((file, log))
+        buffer.bytes += size
+        self._bytes += size
+        log.events += rows
+        log.tables.add(told.table)
+        file.open += 1
+        if buffer.bytes >= self._table_limit:
+            self._append(told.table)
+            return True
+        if self._bytes >= self._limit:
+            self._append(max(self._buffers, key=lambda name: self._buffers[name].bytes))
+            return True
+        return False
+
+    def withdraw(self, file: FileAccount) -> None:
+        """Take a file's batches back out of the buffer; what is appended stays."""
+        for buffer in self._buffers.values():
+            kept = [n for n, (owner, _) in enumerate(buffer.owners) if owner is not file]
+            if len(kept) < len(buffer.owners):
+                buffer.batches = [buffer.batches[n] for n in kept]
+                buffer.owners = [buffer.owners[n] for n in kept]
+                size = sum(batch.nbytes for batch in buffer.batches)
+                self._bytes += size - buffer.bytes
+                buffer.bytes = size
+
+    def flush(self) -> None:
+        """Append all that is buffered."""
+        for table in sorted(self._buffers):
+            self._append(table)
+
+    def _refusal(self, table: str) -> str | None:
+        if table in self._tables:
+            return None
+        try:
+            table_name(table)
+        except LakeError as error:
+            return error.what
+        if len(self._tables) >= MAX_TABLES:
+            return f"a lake has {MAX_TABLES} tables at most, and this event would need one more"
+        self._tables.add(table)
+        return None
+
+    def _append(self, table: str) -> None:
+        buffer = self._buffers.pop(table)
+        self._bytes -= buffer.bytes
+        if not buffer.batches:
+            return
+        done = self._lake.append({table: buffer.batches})[table]
+        for (file, log), stored in zip(buffer.owners, done.by_batch, strict=True):
+            log.stored += stored
+            file.open -= 1

@@ -1,0 +1,28 @@
+"""A worker process: `python -m vizsla.ingest.worker`, started by `pool` alone. Tasks in, what they tell out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from vizsla.ingest.task import perform
+from vizsla.ingest.wire import pack, receive, send, unpack_task
+
+
+def main() -> None:
+    """Perform tasks until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends us
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not get between the frames
+    while True:
+        try:
+            task = unpack_task(receive(sys.stdin.buffer).decode("ascii"))
+            for told in perform(task):
+                send(out, pack(told))
+        except (EOFError, BrokenPipeError):
+            os._exit(0)  # the parent is done, or gone
+
+
+if __name__ == "__main__":
+    main()
