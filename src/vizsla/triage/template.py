@@ -29,6 +29,25 @@ AUDIT = {
     "%%8448": "success auditing removed", "%%8449": "success auditing added", "%%8450": "failure auditing removed",
     "%%8451": "failure auditing added", "%%8452": "success auditing included", "%%8453": "success auditing excluded",
 }  # fmt: skip
+# The last byte of an audit subcategory's GUID, 0cce92XX-69ae-11d9-bed3-505054503030, counted from 0x10.
+SUBCATEGORIES = (
+    "Security State Change", "Security System Extension", "System Integrity", "IPsec Driver", "Other System Events",
+    "Logon", "Logoff", "Account Lockout", "IPsec Main Mode", "IPsec Quick Mode", "IPsec Extended Mode",
+    "Special Logon", "Other Logon/Logoff Events", "File System", "Registry", "Kernel Object", "SAM",
+    "Certification Services", "Application Generated", "Handle Manipulation", "File Share",
+    "Filtering Platform Packet Drop", "Filtering Platform Connection", "Other Object Access Events",
+    "Sensitive Privilege Use", "Non Sensitive Privilege Use", "Other Privilege Use Events", "Process Creation",
+    "Process Termination", "DPAPI Activity", "RPC Events", "Audit Policy Change", "Authentication Policy Change",
+    "Authorization Policy Change", "MPSSVC Rule-Level Policy Change", "Filtering Platform Policy Change",
+    "Other Policy Change Events", "User Account Management", "Computer Account Management",
+    "Security Group Management", "Distribution Group Management", "Application Group Management",
+    "Other Account Management Events", "Directory Service Access", "Directory Service Changes",
+    "Directory Service Replication", "Detailed Directory Service Replication", "Credential Validation",
+    "Kerberos Service Ticket Operations", "Other Account Logon Events", "Kerberos Authentication Service",
+    "Network Policy Server", "Detailed File Share", "Removable Storage", "Central Policy Staging",
+    "User/Device Claims", "Plug and Play Events", "Group Membership", "Token Right Adjusted Events",
+)  # fmt: skip
+SUBCATEGORY = re.compile(r"\{?0cce92([0-9a-f]{2})-69ae-11d9-bed3-505054503030\}?", re.IGNORECASE)
 GUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 COMMAND = re.compile(r"<Command>([^<]{1,1000})</Command>(?:\s*<Arguments>([^<]{1,2000})</Arguments>)?", re.IGNORECASE)
 PIPELINE = re.compile(r"Pipeline execution details for command line:\s*(.{1,1000})")
@@ -87,6 +106,12 @@ def _bytes(text: str) -> str:
     return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
 
 
+def _subcategory(text: str) -> str:
+    found = SUBCATEGORY.fullmatch(text)
+    place = int(found[1], 16) - 0x10 if found else -1
+    return f"'{SUBCATEGORIES[place]}'" if 0 <= place < len(SUBCATEGORIES) else text
+
+
 def _seconds(text: str) -> str:
     try:
         return f"{float(text):.3g} s"
@@ -110,6 +135,8 @@ FILTERS: Mapping[str, Callable[[str], str]] = {
     "change": lambda text: CHANGES.get(text.lower(), ""),
     "audit": lambda text: ", ".join(said for code, said in AUDIT.items() if code in text),
     "remote": _remote,
+    "start": lambda text: one_line(text.partition(". ")[0]),
+    "subcategory": _subcategory,
     "cn": _cn,
     "guid": lambda text: found[0] if (found := GUID.search(text)) else text,
     "guids": lambda text: ", ".join(dict.fromkeys(GUID.findall(text))),
