@@ -26,30 +26,28 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 MASK = "********"
 
 
+def hidden(char: str) -> bool:
+    """Whether a character cannot be seen, or moves what can be: control, format, bidirectional, blank but for space."""
+    if " " <= char <= "~":
+        return False
+    category = unicodedata.category(char)
+    return category in _HIDDEN_CATEGORIES or category == "Zs" or ord(char) in _HIDDEN
+
+
 def visible(text: str) -> str:
     r"""`text` with every character that cannot be seen, or that moves what can be, written as an escape.
 
     Control characters (ESC among them) become `\x1b`; line breaks `\n`; bidirectional, zero-width, private,
-    unassigned and other format characters `\u202e` or `\U000e0041`. The result is one line of printable text.
-    Backslashes stay as they are, since Windows paths are full of them.
+    unassigned and other format characters `\u202e` or `\U000e0041`; so do marks stacked higher than any script
+    needs. The result is one line of printable text. Backslashes stay as they are: Windows paths are full of them.
     """
     if _PLAIN.fullmatch(text):
         return text
     parts: list[str] = []
     marks = 0
     for char in text:
-        if " " <= char <= "~":
-            parts.append(char)
-            marks = 0
-            continue
-        category = unicodedata.category(char)
-        marks = marks + 1 if category in ("Mn", "Me") else 0
-        if category in _HIDDEN_CATEGORIES or ord(char) in _HIDDEN or marks > _MAX_MARKS:
-            parts.append(_escaped(char))
-        elif category == "Zs":
-            parts.append(_escaped(char) if char != " " else char)
-        else:
-            parts.append(char)
+        marks = marks + 1 if unicodedata.category(char) in ("Mn", "Me") else 0
+        parts.append(_escaped(char) if hidden(char) or marks > _MAX_MARKS else char)
     return "".join(parts)
 
 

@@ -202,11 +202,10 @@ def _event(event: EventRef) -> Text:
 
     told = Text(words.clock(event.time), style="cyan")
     told.append(f"  {visible(event.host)}  {visible(event.channel or event.table)}", style="bold")
-    told.append(f"  record {visible(event.record_id)}" if event.record_id else "", style="dim")
-    place = (
-        f"{visible(event.file)}#{visible(event.offset)}" if event.file and event.offset else visible(event.file or "")
-    )
-    told.append(f"\n{_INDENT}{place}" if place else "", style="dim")
+    places = [f"record {visible(event.record_id)}"] if event.record_id else []
+    if event.file:
+        places.append(visible(event.file) + (f"#{visible(event.offset)}" if event.offset else ""))
+    told.append("\n" + _INDENT + ", ".join(places) if places else "", style="dim")
     for name, value in event.native.items():
         if not name.startswith("_") and value is not None and value != "":
             told.append(f"\n{_INDENT}{visible(name)}: ", style="dim").append(shortened(visible(str(value)), _VALUE))

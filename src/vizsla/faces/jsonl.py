@@ -8,6 +8,7 @@ import orjson
 
 from vizsla.faces.record import from_record, to_record
 from vizsla.nouns import Finding
+from vizsla.safe import hidden
 
 
 def line(finding: Finding) -> bytes:
@@ -36,11 +37,22 @@ def read(line: bytes | str) -> Finding:
 
 
 def dumps(record: object) -> bytes:
-    """`record` as compact JSON. A lone surrogate, which logs do hold and UTF-8 cannot, becomes the text `\\udXXX`."""
+    """`record` as compact JSON that a terminal may show: what cannot be seen is written as a JSON escape.
+
+    Readers get the very characters back. A lone surrogate, which logs do hold and UTF-8 cannot, becomes the text `\\udXXX`.
+    """
     try:
-        return orjson.dumps(record)
+        text = orjson.dumps(record)
     except TypeError:
-        return orjson.dumps(_without_surrogates(record))
+        text = orjson.dumps(_without_surrogates(record))
+    if text.isascii() and b"\x7f" not in text:
+        return text
+    return "".join(_escaped(c) if hidden(c) else c for c in text.decode()).encode()
+
+
+def _escaped(char: str) -> str:
+    """A JSON escape, a pair of them beyond the basic plane. Such characters stand within strings only."""
+    return "".join(f"\\u{unit:04x}" for unit in memoryview(char.encode("utf-16-le")).cast("H"))
 
 
 def _without_surrogates(value: object) -> object:

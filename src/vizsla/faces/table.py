@@ -52,7 +52,8 @@ def findings(result: HuntResult, width: int) -> Table:
 
     claims = any(f.expected_per_day is not None for f in result.findings)
     narrow = width < _NARROW
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, expand=False, width=width, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), width=width)
+    table.header_style = "bold"
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("tier", no_wrap=True)
     table.add_column("bits", justify="right", no_wrap=True)
@@ -61,7 +62,7 @@ def findings(result: HuntResult, width: int) -> Table:
     table.add_column("finding", ratio=1, overflow="fold")
     if not narrow:
         table.add_column("when (UTC)", no_wrap=True)
-        table.add_column("where", overflow="fold", max_width=26)
+        table.add_column("where", overflow="fold", max_width=30)
     room = _title_room(width, claims, narrow)
     for finding in result.findings:
         row = [
@@ -92,10 +93,16 @@ def _title(finding: Finding, room: int, narrow: bool) -> list[Text]:
 def where(finding: Finding, most: int = 3) -> str:
     """The finding's hosts, the first few by name, and its instances where there are more than one."""
     named = hosts(finding)
-    text = ", ".join(shortened(visible(h), 40) for h in named[:most])
+    text = ", ".join(shortened(visible(short(h)), 40) for h in named[:most])
     if len(named) > most:
         text += f" and {number(len(named) - most)} more"
     return text + (f" ({counted(finding.instances, 'instance')})" if finding.instances > 1 else "")
+
+
+def short(host: str) -> str:
+    """A host's name without its domain; addresses stay whole."""
+    first = host.partition(".")[0]
+    return host if not first or first.isdigit() or ":" in host else first
 
 
 def ranking(result: HuntResult) -> Table:
