@@ -13,7 +13,6 @@ import orjson
 from vizsla.sources._lines import MAX_LINE, Lines, TooLong, full_read, line_blocks
 from vizsla.sources._rows import printable
 
-MAX_DEPTH = 100
 PORTION = 2000  # records handed on together
 
 
@@ -45,37 +44,18 @@ def clean(value: Any) -> Any:
     return value
 
 
-def _deep(line: bytes) -> bool:
-    """Whether brackets are nested deeper than `MAX_DEPTH`; brackets within strings do not count."""
-    if line.count(b"{") + line.count(b"[") <= MAX_DEPTH:
-        return False
-    depth = 0
-    for token in re.finditer(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', line, re.DOTALL):
-        sign = token.group()
-        if sign in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif sign in b"]}":
-            depth -= 1
-    return False
-
-
 def loads(line: bytes) -> Any:
-    """One JSON value. Raises ValueError with a reason.
+    """One JSON value. Raises ValueError with a reason, for JSON nested deeper than 1,024 levels too.
 
-    What strict JSON forbids but logs hold is taken, and shown escaped: bytes that are not UTF-8, lone surrogates, NUL.
+    What strict JSON forbids but logs hold is taken, and shown escaped: bytes that are not UTF-8, lone surrogates.
     """
-    if _deep(line):
-        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
     try:
-        value = orjson.loads(line)
+        return orjson.loads(line)
     except orjson.JSONDecodeError as strict:
         try:
             return clean(json.loads(line.decode("utf-8", "surrogateescape"), strict=False))
         except (ValueError, RecursionError):
             raise ValueError(f"not JSON: {strict.msg} at column {strict.colno}") from None
-    return clean(value) if b"\\u0000" in line else value
 
 
 def records(stream: BinaryIO) -> Iterator[Portion | Bad]:
@@ -127,6 +107,13 @@ def _by_line(stream: Any) -> Iterator[Portion | Bad]:
 
 def _parse(block: Lines, offsets: list[int], at: int) -> Iterator[Portion | Bad]:
     lines = block.lines[at : at + PORTION]
+    try:  # nearly always, every line is one object
+        whole = [orjson.loads(line) for line in lines]
+    except orjson.JSONDecodeError:
+        whole = []
+    if whole and set(map(type, whole)) == {dict}:
+        yield Portion(offsets[at : at + PORTION], whole, sum(map(len, lines)))
+        return
     places: list[int] = []
     found: list[dict[str, Any]] = []
     for place, line in zip(offsets[at : at + PORTION], lines, strict=True):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-BLOCK = 4 << 20
+BLOCK = 256 << 10
 MAX_LINE = 64 << 20
 
 

@@ -5,10 +5,14 @@ Rows with the same field names are kept together, so that names are handled once
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,8 +20,7 @@ import pyarrow.compute as pc
 from vizsla.nouns.event import EVENT_FIELDS, EXTRA, MAX_COLUMNS, ORIGIN
 
 MAX_ROWS = 25_000
-MAX_CELLS = 6_000_000  # rows times columns
-MAX_BYTES = 48 << 20
+MAX_BYTES = 8 << 20  # of raw text; larger batches are slower, since they no longer fit in the processor's caches
 OWN = frozenset(EVENT_FIELDS.names) | {EXTRA}
 EXTRA_TYPE = pa.map_(pa.string(), pa.string())
 
@@ -58,14 +61,45 @@ def as_text(value: Any) -> str | None:
         return "true"
     if value is False:
         return "false"
-    if isinstance(value, (list, dict)):
-        try:
-            return orjson.dumps(value).decode()
-        except (TypeError, ValueError):  # integers beyond 64 bits
-            import json
+    return _nested(value) if isinstance(value, (list, dict)) else str(value)
 
-            return json.dumps(value, ensure_ascii=False)
-    return str(value)
+
+def _nested(value: Any) -> str:
+    """A list or a dict as JSON text."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # nested too deep for it, integers beyond 64 bits, lone surrogates
+        pass
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        return _deeply_nested(value)
+
+
+class _Raw(str):
+    """Text that is JSON already."""
+
+
+def _deeply_nested(value: Any) -> str:
+    """JSON text of values nested to any depth."""
+    out: list[str] = []
+    stack: list[Any] = [value]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, _Raw):
+            out.append(top)
+        elif isinstance(top, (list, dict)):
+            begin, end = "[]" if isinstance(top, list) else "{}"
+            out.append(begin)
+            stack.append(_Raw(end))
+            items = list(enumerate(top)) if isinstance(top, list) else list(top.items())
+            for n in range(len(items) - 1, -1, -1):
+                stack.append(items[n][1])
+                name = f"{json.dumps(items[n][0], ensure_ascii=False)}:" if isinstance(top, dict) else ""
+                stack.append(_Raw("," * (n > 0) + name))
+        else:
+            out.append(json.dumps(top, ensure_ascii=False))
+    return "".join(out)
 
 
 def text_column(values: Sequence[Any]) -> pa.Array:
@@ -80,9 +114,31 @@ def text_column(values: Sequence[Any]) -> pa.Array:
     if not types <= {str}:
         values = [as_text(v) for v in values]
     try:
-        return pa.array(values, pa.string())
+        column = pa.array(values, pa.string())
     except UnicodeEncodeError:
         return pa.array([None if v is None else printable(v) for v in values], pa.string())
+    data = column.buffers()[2]
+    if data is not None and data.size and np.frombuffer(data, np.uint8).min() == 0:
+        return pa.array([None if v is None else printable(v) for v in values], pa.string())
+    return column
+
+
+def spread(dense: pa.Array, positions: npt.NDArray[np.int64], rows: int) -> pa.Array:
+    """The values of a column of `rows` rows at ascending positions, null elsewhere; the text itself is not copied."""
+    if dense.null_count:
+        held = dense.is_valid().to_numpy(zero_copy_only=False)
+        dense, positions = dense.drop_null(), positions[held]
+    if len(positions) == rows:
+        return dense
+    valid = np.zeros(rows, dtype=bool)
+    valid[positions] = True
+    rank = np.zeros(rows + 1, dtype=np.int64)
+    np.cumsum(valid, out=rank[1:])
+    _, offsets, data = dense.buffers()
+    begins = np.frombuffer(offsets, np.int32)[dense.offset :][: len(dense) + 1][rank]
+    bits = pa.py_buffer(np.packbits(valid, bitorder="little").tobytes())
+    nulls = rows - len(positions)
+    return pa.StringArray.from_buffers(rows, pa.py_buffer(begins.tobytes()), data, bits, nulls)
 
 
 class Group:
@@ -97,37 +153,43 @@ class Group:
 
 
 class Rows:
-    """Gathers records of one table; `batch` gives them out in the order they came."""
+    """Gathers records of one table; `columns` gives them out in the order they came."""
 
     def __init__(self, declared: Sequence[str] = (), max_columns: int = MAX_COLUMNS - len(EVENT_FIELDS) - 1) -> None:
         self.declared = declared
         self.max_columns = max_columns
+        self.groups: dict[tuple[str, ...], Group] = {}
         self.clear()
 
     def clear(self) -> None:
-        self.groups: dict[tuple[str, ...], Group] = {}
+        """Forgets the rows."""
+        self.groups.clear()
         self.places: list[int] = []
-        self.names: set[str] = set()
         self.bytes = 0
 
-    def add(self, names: tuple[str, ...], values: Sequence[Any], place: int) -> None:
-        """One record: its fields' names, as many values (JSON types), and its place in the file."""
+    def group(self, names: tuple[str, ...]) -> Group:
+        """Where rows of these fields are gathered, until the rows are given out."""
         group = self.groups.get(names)
         if group is None:
             group = self.groups[names] = Group(unique(names))
-            self.names.update(group.names)
+        return group
+
+    def add(self, names: tuple[str, ...], values: Sequence[Any], place: int) -> None:
+        """One record: its fields' names, as many values (JSON types), and its place in the file."""
+        group = self.groups.get(names) or self.group(names)
         group.index.append(len(self.places))
         group.rows.append(values)
         self.places.append(place)
 
     def full(self) -> bool:
-        rows = len(self.places)
-        return rows >= MAX_ROWS or rows * min(len(self.names), self.max_columns) > MAX_CELLS or self.bytes > MAX_BYTES
+        """Whether enough rows are gathered to be given out."""
+        return len(self.places) >= MAX_ROWS or self.bytes > MAX_BYTES
 
-    def _kept(self) -> set[str]:
-        """The columns that get a column: declared and most frequent ones where there are too many."""
-        if len(self.names) <= self.max_columns:
-            return self.names
+    def _kept(self) -> set[str] | None:
+        """The columns that get a column where there are too many: declared and most frequent ones. None: all."""
+        names = {name for group in self.groups.values() for name in group.names}
+        if len(names) <= self.max_columns:
+            return None
         counts: Counter[str] = Counter()
         for group in self.groups.values():
             for name in group.names:
@@ -139,23 +201,30 @@ class Rows:
     def columns(self) -> dict[str, pa.Array]:
         """Native columns as strings, sorted by name, and `_extra` where there were too many."""
         rows, kept = len(self.places), self._kept()
-        cells: dict[str, list[Any]] = {}
+        parts: dict[str, list[tuple[int, Sequence[Any]]]] = {}
         extra: list[list[tuple[str, str]] | None] = [None] * rows
-        for group in self.groups.values():
+        groups = list(self.groups.values())
+        for number, group in enumerate(groups):
             for name, values in zip(group.names, zip(*group.rows, strict=True), strict=True):
-                if name not in kept:
-                    _set_aside(extra, group.index, name, values)
-                elif len(group.index) == rows:
-                    cells[name] = list(values)
+                if kept is None or name in kept:
+                    parts.setdefault(name, []).append((number, values))
                 else:
-                    column = cells.get(name)
-                    if column is None:
-                        column = cells[name] = [None] * rows
-                    for i, value in zip(group.index, values, strict=True):
-                        column[i] = value
+                    _set_aside(extra, group.index, name, values)
+        indexes = [np.array(group.index, dtype=np.int64) for group in groups]
+        orders: dict[tuple[int, ...], tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = {}
         found = {}
-        for name in sorted(cells):
-            column = text_column(cells.pop(name))
+        for name in sorted(parts):
+            numbers = tuple(number for number, _ in parts[name])
+            if len(numbers) == 1:
+                column = spread(text_column(parts[name][0][1]), indexes[numbers[0]], rows)
+            else:
+                if numbers not in orders:
+                    positions = np.concatenate([indexes[number] for number in numbers])
+                    order = np.argsort(positions, kind="stable")
+                    orders[numbers] = (order, positions[order])
+                order, positions = orders[numbers]
+                dense = text_column(list(chain.from_iterable(values for _, values in parts[name])))
+                column = spread(dense.take(pa.array(order)), positions, rows)
             if column.null_count < rows:
                 found[name] = column
         if any(extra):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.source import Batch, TableSpec
-from vizsla.sources._rows import Rows, batch_of
+from vizsla.sources._rows import Group, Rows, batch_of
 from vizsla.sources._times import NONE, Micros, has_zone, parse_iso, timestamps
 
 SYSTEM = (
@@ -211,18 +211,32 @@ def event_times(columns: dict[str, pa.Array], rows: int) -> Micros:
     return result
 
 
+Names = tuple[str, ...]
+Naming = Callable[[Names, bool], Names]
+
+
 class WindowsTables:
     """Gathers Windows events per table and gives them out as batches."""
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.tables: dict[str, Rows] = {}
+        self.plans: dict[tuple[str, Names, bool], tuple[Rows, Group]] = {}
 
     def rows(self, table: str) -> Rows:
         """Where a table's records are gathered."""
         found = self.tables.get(table)
         if found is None:
             found = self.tables[table] = Rows(_DECLARED.get(table, SYSTEM))
+        return found
+
+    def plan(self, table: str, names: Names, naming: Naming, level: bool) -> tuple[Rows, Group]:
+        """Where a record with these native names goes; remembered, since most records are like one before."""
+        key = (table, names, level)
+        found = self.plans.get(key)
+        if found is None:
+            rows = self.rows(table)
+            found = self.plans[key] = (rows, rows.group(naming(names, level)))
         return found
 
     def full(self) -> Iterator[Batch]:
@@ -245,4 +259,5 @@ class WindowsTables:
             hosts = pa.nulls(count, pa.string())
         batch = batch_of(columns, times, pc.utf8_lower(hosts), rows.origins(self.file))
         rows.clear()
+        self.plans = {key: plan for key, plan in self.plans.items() if plan[0] is not rows}
         return Batch(table, batch)

@@ -9,7 +9,6 @@ import orjson
 
 from vizsla.containers import seekable
 from vizsla.source import Batch, LogFile, Rejected
-from vizsla.sources._json import clean
 from vizsla.sources._windows import SPECS, WindowsTables, flatten_event, table_of, text_of
 
 MAGIC = b"ElfFile\x00"
@@ -68,8 +67,6 @@ def _add(tables: WindowsTables, record: dict[str, Any]) -> str | None:
         return f"no event in the record: {error}"
     if not isinstance(event, dict):
         return "no event in the record"
-    if "\\u0000" in data:
-        event = clean(event)
     flat = flatten_event(event)
     table = table_of(text_of(flat.get("Channel")), text_of(flat.get("Provider_Name")))
     rows = tables.rows(table)

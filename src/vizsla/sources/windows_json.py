@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -114,7 +114,6 @@ def shape_of(record: dict[str, Any]) -> str | None:
     return "beat" if "event_id" in record and ("log_name" in record or "computer_name" in record) else None
 
 
-@lru_cache(maxsize=65536)
 def flat_names(names: tuple[str, ...], level: bool) -> tuple[str, ...]:
     """Column names of a flat record. `level`: its EventType is the collector's, not the event's own."""
     held, found = set(names), {}
@@ -130,6 +129,11 @@ def flat_names(names: tuple[str, ...], level: bool) -> tuple[str, ...]:
             new = name
         found[name] = new
     return tuple(found.values())
+
+
+def plain_names(names: tuple[str, ...], level: bool) -> tuple[str, ...]:
+    """Column names of a record that was flattened here: its own."""
+    return names
 
 
 @lru_cache(maxsize=65536)
@@ -167,22 +171,35 @@ def flatten_beat(record: dict[str, Any]) -> dict[str, Any]:
 def _add(tables: WindowsTables, portion: Portion) -> Iterator[int]:
     """Puts the records into their tables; yields the places of those that are no Windows events."""
     each = portion.size // len(portion.records)
-    for place, found in zip(portion.places, portion.records, strict=True):
-        record = found if "_source" not in found else unwrapped(found)
-        shape = shape_of(record)
-        if shape == "flat":
-            names = flat_names(tuple(record), record.get("EventType") in LEVELS)
-            table = table_of(text_of(record.get("Channel")), text_of(record.get("SourceName")))
-            values = tuple(record.values())
-        elif shape is None:
-            yield place
-            continue
+    for place, record in zip(portion.places, portion.records, strict=True):
+        if "EventID" in record:
+            kind, channel = record.get("EventType"), record.get("Channel")
+            level = isinstance(kind, str) and kind in LEVELS
+            if not isinstance(channel, str) or not channel:
+                channel, provider = text_of(channel), text_of(record.get("SourceName"))
+                rows, group = tables.plan(table_of(channel, provider), tuple(record), flat_names, level)
+            else:
+                rows, group = tables.plan(table_of(channel, ""), tuple(record), flat_names, level)
+            values: Sequence[Any] = tuple(record.values())
         else:
-            flat = flatten_event(record["Event"]) if shape == "event" else flatten_beat(record)
-            table = table_of(text_of(flat.get("Channel")), text_of(flat.get("Provider_Name")))
-            names, values = tuple(flat), tuple(flat.values())
-        rows = tables.rows(table)
-        rows.add(names, values, place)
+            event = unwrapped(record)
+            shape = shape_of(event)
+            if shape is None:
+                yield place
+                continue
+            flat = event
+            if shape == "event":
+                flat = flatten_event(event["Event"])
+            elif shape == "beat":
+                flat = flatten_beat(event)
+            table = table_of(text_of(flat.get("Channel")), text_of(flat.get("Provider_Name") or flat.get("SourceName")))
+            names = flat_names if shape == "flat" else plain_names
+            kind = flat.get("EventType")
+            rows, group = tables.plan(table, tuple(flat), names, isinstance(kind, str) and kind in LEVELS)
+            values = tuple(flat.values())
+        group.index.append(len(rows.places))
+        group.rows.append(values)
+        rows.places.append(place)
         rows.bytes += each
 
 
