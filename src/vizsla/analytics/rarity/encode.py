@@ -1,0 +1,209 @@
+"""Events as numbers: every compared value becomes the 64-bit hash of its shape, column by column.
+
+Hashes need no agreement between workers: two of them that never met give the same value the same number, and
+their results merge by equality. Strings are touched once per distinct value; rows are only taken and added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from vizsla.analytics.rarity.fields import Profile
+from vizsla.nouns.event import HOST, TIME
+from vizsla.shape import shapes
+
+U64 = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
+NOTHING = np.uint64(0)  # the code of an absent value: null, empty, or '-'
+HOUR = 3_600_000_000  # microseconds
+NO_TIME = np.iinfo(np.int64).min
+REMEMBERED = 400_000  # distinct raw values per field whose codes are kept
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def code_of(text: str) -> int:
+    """The code of a shape, a name or an identifier; never NOTHING."""
+    return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")) or 1
+
+
+def mixed(*parts: U64) -> U64:
+    """Several codes as one, order mattering; a bijective mix after each part (splitmix64)."""
+    total = np.zeros_like(parts[0])
+    for part in parts:
+        total = (total ^ part) + _GOLDEN
+        total = (total ^ (total >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        total = (total ^ (total >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        total = total ^ (total >> np.uint64(31))
+    return total
+
+
+@dataclass(slots=True)
+class Rows:
+    """The rows of one type of event in a batch. All arrays are as long as `at`, the rows' places in the batch."""
+
+    kind: str
+    at: I64
+    host: U64
+    time: I64  # microseconds since 1970, NO_TIME where unknown
+    actor: U64
+    fields: dict[str, U64]
+    pattern: U64  # the actor and the fields as one number
+
+    @property
+    def hour(self) -> I64:
+        """Hours since 1970; -1 where the time is unknown."""
+        return np.where(self.time == NO_TIME, np.int64(-1), self.time // HOUR)
+
+
+@dataclass(slots=True)
+class Encoder:
+    """Turns batches of one table into `Rows`, and remembers what its codes stand for."""
+
+    profile: Profile
+    words: dict[int, str] = field(default_factory=dict)
+    _known: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def rows(self, batch: pa.RecordBatch, only: set[str] | None = None) -> Iterator[Rows]:
+        """The batch's rows, type by type; with `only`, of these kinds alone."""
+        names = batch.schema.names
+        host = self.identity(batch, HOST)
+        time = times(batch)
+        columns: dict[str, U64] = {}
+        for at, kind in self._kinds(batch):
+            if only is not None and kind not in only:
+                continue
+            if not columns:
+                columns = {name: self.column(batch.column(name), name) for name in self.profile.compared(names)}
+                columns |= self._derived(batch)
+                acting = self._actor(batch, columns)
+                for name in self.profile.actor:  # a derived actor is no field of its own
+                    if name not in self.profile.also:
+                        columns.pop(name, None)
+            fields = {}
+            total = np.zeros(len(at), dtype=np.uint64)
+            for name, codes in columns.items():
+                own = codes[at]
+                if own.any():
+                    fields[name] = own
+                    # A sum over fields: columns that a batch lacks change nothing.
+                    total += mixed(own, np.full(1, code_of(name), dtype=np.uint64)) * (own != NOTHING)
+            actor = acting[at]
+            yield Rows(kind, at, host[at], time[at], actor, fields, mixed(actor, total))
+
+    def column(self, values: pa.Array, name: str) -> U64:
+        """The codes of a column's shapes, NOTHING where absent."""
+        distinct, places = dictionary(values)
+        known = self._known.setdefault(name, {})
+        if len(known) > REMEMBERED:
+            known.clear()
+        texts = distinct.to_pylist()
+        fresh = [t for t in texts if t is not None and t not in known]
+        if fresh:
+            for raw, shaped in zip(fresh, shapes(pa.array(fresh, pa.string())).to_pylist(), strict=True):
+                known[raw] = self._word(shaped)
+        codes = np.fromiter((known[t] if t is not None else 0 for t in texts), dtype=np.uint64, count=len(texts))
+        return take(codes, places)
+
+    def identity(self, batch: pa.RecordBatch, name: str) -> U64:
+        """The codes of a column's values as they are, not their shapes: hosts, and keys that join."""
+        if name not in batch.schema.names:
+            return np.zeros(batch.num_rows, dtype=np.uint64)
+        distinct, places = dictionary(batch.column(name))
+        texts = ["" if t is None else t for t in distinct.to_pylist()]
+        codes = np.fromiter((0 if t in ABSENT else code_of(t) for t in texts), dtype=np.uint64, count=len(texts))
+        if name == HOST:
+            self.words.update(zip(codes.tolist(), texts, strict=True))
+        return take(codes, places)
+
+    def forget(self) -> None:
+        """Start anew: what codes stand for was handed on."""
+        self.words.clear()
+        self._known.clear()
+
+    def _word(self, shaped: str) -> int:
+        if shaped in ABSENT:
+            return 0
+        code = code_of(shaped)
+        self.words[code] = shaped
+        return code
+
+    def _kinds(self, batch: pa.RecordBatch) -> Iterator[tuple[I64, str]]:
+        everything = np.arange(batch.num_rows)
+        if not self.profile.kind or self.profile.kind not in batch.schema.names:
+            yield everything, self.profile.kind_of("")
+            return
+        distinct, places = dictionary(batch.column(self.profile.kind))
+        names = ["" if name is None else name for name in distinct.to_pylist()]
+        order = np.argsort(places, kind="stable")
+        bounds = np.searchsorted(places[order], np.arange(-1, len(names) + 1))
+        for i, name in enumerate(["", *names]):  # place -1 holds the nulls
+            at = order[bounds[i] : bounds[i + 1]]
+            if len(at):
+                yield at, self.profile.kind_of(name)
+
+    def _derived(self, batch: pa.RecordBatch) -> dict[str, U64]:
+        found: dict[str, U64] = {}
+        for rule in self.profile.derived:
+            if rule.source not in batch.schema.names:
+                continue
+            codes = self.column(cut_out(batch.column(rule.source), rule.pattern), rule.field)
+            before = found.get(rule.field)
+            found[rule.field] = codes if before is None else np.where(before == NOTHING, codes, before)
+        return found
+
+    def _actor(self, batch: pa.RecordBatch, columns: dict[str, U64]) -> U64:
+        acting = np.zeros(batch.num_rows, dtype=np.uint64)
+        for name in self.profile.actor:
+            codes = columns.get(name)
+            if codes is None:
+                if name not in batch.schema.names:
+                    continue
+                codes = self.column(batch.column(name), name)
+            acting = np.where(acting == NOTHING, codes, acting)
+        return acting
+
+
+ABSENT = frozenset(("", "-"))
+
+
+def dictionary(values: pa.Array) -> tuple[pa.Array, I64]:
+    """Distinct values, and each row's place among them (-1 for null)."""
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    if not pa.types.is_dictionary(values.type):
+        values = pc.dictionary_encode(values)
+    places = values.indices
+    if places.null_count:
+        places = pc.fill_null(places, -1)
+    numbers: I64 = places.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+    return values.dictionary, numbers
+
+
+def take(codes: U64, places: I64) -> U64:
+    """`codes[places]`, NOTHING where a place is -1."""
+    return np.append(codes, NOTHING)[places]  # place -1 is the appended one
+
+
+def cut_out(values: pa.Array, pattern: str) -> pa.Array:
+    """The first group of a pattern in each distinct value, dictionary-encoded; empty where it does not match."""
+    distinct, places = dictionary(values)
+    named = pattern.replace("(", "(?P<cut>", 1)
+    cut = pc.struct_field(pc.extract_regex(distinct, named), "cut")
+    indices = pa.array(np.where(places < 0, 0, places), pa.int64(), mask=places < 0)
+    return pa.DictionaryArray.from_arrays(indices, pc.utf8_trim_whitespace(pc.fill_null(cut, "")))
+
+
+def times(batch: pa.RecordBatch) -> I64:
+    """Microseconds since 1970, NO_TIME for null."""
+    values = batch.column(TIME)
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    numbers: I64 = pc.fill_null(values.cast(pa.int64()), int(NO_TIME)).to_numpy(zero_copy_only=False)
+    return numbers

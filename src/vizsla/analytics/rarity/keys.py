@@ -1,0 +1,120 @@
+"""What ties an event to its episode: process GUID, process id, logon session, connection pair; and process starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from vizsla.analytics.rarity.encode import I64, NOTHING, U64, code_of, dictionary, mixed, take
+from vizsla.analytics.rarity.fields import Profile, launchers
+
+NO_PID = -1
+# Logon sessions of the system itself: SYSTEM, LOCAL SERVICE, NETWORK SERVICE, ANONYMOUS. They are nobody's episode.
+SHARED_LOGONS = frozenset(("0x0", "0x3e7", "0x3e4", "0x3e5", "0x3e6", "0"))
+LOGON_KINDS = frozenset(f"windows_security:{n}" for n in (4624, 4627, 4634, 4647, 4672))
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Per row of a batch: codes of the process GUID, logon session and pair (0: none), and the pid (NO_PID: none)."""
+
+    guid: U64
+    pid: I64
+    logon: U64
+    pair: U64
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """Process starts: places in the batch, the parent's GUID and pid, and whether the parent is a launcher."""
+
+    at: I64
+    pid: I64
+    parent_guid: U64
+    parent_pid: I64
+    launched: npt.NDArray[np.bool_]
+
+
+def guid_code(text: str) -> int:
+    """The code of a GUID however it is written; 0 for none and for the null GUID."""
+    bare = text.strip("{}").lower()
+    return code_of(bare) if bare.strip("0-") else 0
+
+
+def pid_of(text: str) -> int:
+    """A process id from decimal or hexadecimal text; NO_PID for none and for the kernel's own (4 and below)."""
+    try:
+        number = int(text, 16) if text[:2] in ("0x", "0X") else int(text)
+    except ValueError:
+        return NO_PID
+    return number if 4 < number < 2**32 else NO_PID
+
+
+def _logon(text: str) -> int:
+    low = text.lower()
+    return 0 if low in SHARED_LOGONS or low in ("", "-") else code_of(low)
+
+
+def _base(text: str) -> str:
+    return text.replace("/", "\\").rpartition("\\")[2].lower()
+
+
+def keys(batch: pa.RecordBatch, profile: Profile) -> Keys:
+    """The keys of every row; the first column of the profile's list that is filled decides."""
+    guid = _first(batch, profile.guid, guid_code)
+    logon = _first(batch, profile.logon, _logon)
+    sources = [_mapped(batch, name, code_of) for name in profile.pair if name in batch.schema.names]
+    pair = mixed(*sources) if len(sources) == len(profile.pair) > 0 else np.zeros(batch.num_rows, dtype=np.uint64)
+    pid = np.full(batch.num_rows, NO_PID, dtype=np.int64)
+    for name in profile.pid:
+        if name in batch.schema.names:
+            pid = np.where(pid == NO_PID, _pids(batch, name), pid)
+    return Keys(guid, pid, logon, pair)
+
+
+def starts(batch: pa.RecordBatch, at: I64, kind: str) -> Starts | None:
+    """The process starts among these rows of one kind; None where the kind tells of none."""
+    names = {"windows_sysmon:1": ("ProcessId", "ParentProcessGuid", "ParentProcessId", "ParentImage"),
+             "windows_security:4688": ("NewProcessId", "", "ProcessId", "ParentProcessName")}.get(kind)  # fmt: skip
+    if names is None:
+        return None
+    part = batch.take(pa.array(at))
+    pid, parent_guid, parent_pid, parent_image = names
+    return Starts(
+        at=at,
+        pid=_pids(part, pid),
+        parent_guid=_mapped(part, parent_guid, guid_code),
+        parent_pid=_pids(part, parent_pid),
+        launched=_mapped(part, parent_image, lambda t: int(_base(t) in launchers()), absent=1) == 1,
+    )
+
+
+def _first(batch: pa.RecordBatch, names: tuple[str, ...], number: Callable[[str], int]) -> U64:
+    total = np.zeros(batch.num_rows, dtype=np.uint64)
+    for name in names:
+        if name in batch.schema.names:
+            total = np.where(total == NOTHING, _mapped(batch, name, number), total)
+    return total
+
+
+def _mapped(batch: pa.RecordBatch, name: str, number: Callable[[str], int], absent: int = 0) -> U64:
+    if name not in batch.schema.names:
+        return np.full(batch.num_rows, absent, dtype=np.uint64)
+    distinct, places = dictionary(batch.column(name))
+    texts = distinct.to_pylist()
+    codes = np.fromiter((absent if t is None else number(t) for t in texts), dtype=np.uint64, count=len(texts))
+    mapped = take(codes, places)
+    return np.where(places < 0, np.uint64(absent), mapped) if absent else mapped
+
+
+def _pids(batch: pa.RecordBatch, name: str) -> I64:
+    if name not in batch.schema.names:
+        return np.full(batch.num_rows, NO_PID, dtype=np.int64)
+    distinct, places = dictionary(batch.column(name))
+    texts = distinct.to_pylist()
+    numbers = np.fromiter((NO_PID if t is None else pid_of(t) for t in texts), dtype=np.int64, count=len(texts))
+    return np.append(numbers, NO_PID)[places]

@@ -1,0 +1,245 @@
+"""Rarity's state: what was usual, and how surprising quiet host-days were to a model that had not learnt from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from vizsla.analytics.rarity.encode import I64, U64, code_of, mixed
+from vizsla.analytics.rarity.fields import profile
+from vizsla.analytics.rarity.reference import Columns, KindCounts, count
+from vizsla.analytics.rarity.surprise import surprisals
+from vizsla.analytics.rarity.tally import (
+    SLICE,
+    START_KEY,
+    TIE_KEY,
+    TIE_SUM,
+    UNIT_KEY,
+    UNIT_SUM,
+    Heap,
+    Tally,
+    sampled,
+    unpacked,
+)
+from vizsla.calibration import Floats, Tail, bits, pooled_e
+from vizsla.engine import Engine
+from vizsla.lake import Scan
+
+REPLAYED = 2_000_000  # events whose host-days are replayed, at most about
+HOURS_A_DAY = 24
+
+
+@dataclass(slots=True)
+class Tallied:
+    """What the first pass brought: units by kind, the words of their codes, episode ties and process starts."""
+
+    units: dict[str, Columns] = field(default_factory=dict)
+    words: dict[int, str] = field(default_factory=dict)
+    ties: Columns = field(default_factory=dict)
+    starts: Columns = field(default_factory=dict)
+    share: float = 1.0
+
+    @property
+    def events(self) -> int:
+        return sum(int(u["n"].sum()) for u in self.units.values())
+
+
+def tally(
+    engine: Engine, scans: Sequence[Scan], share: float = 1.0, seen: Callable[[str], None] | None = None
+) -> Tallied:
+    """One pass over the scans; `seen` is told of each table as it begins."""
+    result, heaps = Tallied(share=share), {}
+    ties, starts = Heap(TIE_KEY, TIE_SUM), Heap(START_KEY, {})
+    for scan in scans:
+        if seen:
+            seen(scan.table)
+        columns = profile(scan.table).needed(scan.schema.names)
+        for part, kind, table in unpacked(engine.map(scan, columns, Tally(scan.table, share))):
+            rows = {name: table[name].to_numpy() for name in table.schema.names} if part != "word" else {}
+            if part == "unit":
+                heaps.setdefault(kind, Heap(UNIT_KEY, UNIT_SUM)).add(rows)
+            elif part == "word":
+                result.words.update(zip(table["code"].to_pylist(), table["word"].to_pylist(), strict=True))
+            elif part == "tie":
+                ties.add(rows)
+            else:
+                starts.add(rows)
+    result.units = {kind: heap.columns() for kind, heap in sorted(heaps.items())}
+    result.ties = ties.columns() if ties.chunks else {}
+    result.starts = starts.columns() if starts.chunks else {}
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Newness:
+    """How often a table's host-days bring a type of event that no other host-day had: `new` of `units` units."""
+
+    new: int
+    units: int
+
+    @property
+    def p(self) -> float:
+        """(1 + new) / (1 + units): the p-value of a type never seen, with its floor."""
+        return (1 + self.new) / (1 + self.units)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What was usual (`kinds`), and the surprisals of units left out by whole host-days (`tails`, `pool`)."""
+
+    kinds: Mapping[str, KindCounts]
+    words: Mapping[int, str]
+    tails: Mapping[str, Tail]
+    pool: Tail
+    newness: Mapping[str, Newness]  # by table; '' for all tables together
+    host_days: int
+    hosts: int
+    first: int  # microseconds since 1970
+    last: int
+    events: int
+
+    def alone(self, kind: str, surprisal: Floats) -> tuple[Floats, Floats]:
+        """(p, bits) of units of one kind by their surprisal: the kind's own tail, with the pool where it is short."""
+        tail = self.tails.get(kind)
+        if tail is None or kind not in self.kinds:
+            p = np.full(len(surprisal), self.new(kind).p)
+            return p, bits(pooled_e(p, np.zeros(len(p)), p))
+        own = tail.p(surprisal)
+        e = pooled_e(own, np.full(len(own), float(tail.n)), self.pool.p(surprisal))
+        return own, bits(e)
+
+    def new(self, kind: str) -> Newness:
+        """How unusual a type of event never seen is in this kind's table."""
+        return self.newness.get(kind.partition(":")[0], self.newness[""])
+
+    def score(self, kind: str, units: Columns, group: I64 | None = None) -> Floats:
+        """Surprisal of each unit; of a type never seen, what the pool holds at the same p-value."""
+        counts = self.kinds.get(kind)
+        if counts is None:
+            return np.full(len(units["host"]), self._quantile(self.new(kind).p))
+        return surprisals(units, counts, group)
+
+    def _quantile(self, p: float) -> float:
+        """The surprisal that a share `p` of the pool reaches."""
+        if not len(self.pool.scores):
+            return -float(np.log2(p))
+        return float(self.pool.scores[np.searchsorted(-self.pool.at_least, -p * self.pool.n, side="left") - 1])
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredUnits:
+    """Units of all kinds with their surprisal, found again by `key` (see `unit_key`), ascending."""
+
+    key: U64
+    surprisal: Floats
+    kind: npt.NDArray[np.int32]  # place in `kinds`
+    row: I64  # place in that kind's unit table
+    kinds: tuple[str, ...]
+
+    def find(self, keys: U64) -> I64:
+        """The place of each key, -1 where there is none."""
+        if not len(self.key):
+            return np.full(len(keys), -1, dtype=np.int64)
+        places = np.minimum(np.searchsorted(self.key, keys), len(self.key) - 1)
+        return np.where(self.key[places] == keys, places, -1)
+
+
+def unit_key(kind: U64, pattern: U64, host: U64, hour: I64) -> U64:
+    """What a unit is found by: its kind's code, pattern, host and hour."""
+    return mixed(kind, pattern, host, hour.astype(np.uint64))
+
+
+def day_groups(units: Columns) -> I64:
+    """A number per unit row that is the same for one host on one day: what is left out together."""
+    return mixed(units["host"], (units["hour"] // HOURS_A_DAY).astype(np.uint64)).view(np.int64)
+
+
+def scored(units: Mapping[str, Columns], score: Callable[[str, Columns], Floats]) -> ScoredUnits:
+    """All units with the surprisal that `score(kind, units)` gives them."""
+    kinds = tuple(units)
+    made = [
+        (unit_key(np.full(1, code_of(kind), np.uint64), u["pattern"], u["host"], u["hour"]), score(kind, u))
+        for kind, u in units.items()
+    ]
+    if not made:
+        return ScoredUnits(np.zeros(0, np.uint64), np.zeros(0), np.zeros(0, np.int32), np.zeros(0, np.int64), ())
+    key = np.concatenate([k for k, _ in made])
+    order = np.argsort(key, kind="stable")
+    number = np.concatenate([np.full(len(k), i, np.int32) for i, (k, _) in enumerate(made)])
+    row = np.concatenate([np.arange(len(k)) for k, _ in made])
+    return ScoredUnits(key[order], np.concatenate([s for _, s in made])[order], number[order], row[order], kinds)
+
+
+def counted(units: Mapping[str, Columns]) -> dict[str, KindCounts]:
+    """The reference of these units, kinds side by side on two threads (sorting lets go of the interpreter)."""
+    with ThreadPoolExecutor(2) as threads:
+        return dict(zip(units, threads.map(lambda item: count(*item), units.items()), strict=True))
+
+
+def learn(tallied: Tallied, group: Callable[[Columns], I64] = day_groups) -> tuple[Model, ScoredUnits]:
+    """The model of a tally, and its sampled units scored as if their own group (a host-day) had never been seen."""
+    kinds = counted(tallied.units)
+    chosen = {kind: _sample(units, tallied.share) for kind, units in tallied.units.items()}
+    bare = Model(kinds, tallied.words, {}, Tail.of(np.zeros(0)), {"": Newness(0, 0)}, *_extent(tallied.units))
+    left_out = {k: surprisals(u, kinds[k], group(u)) for k, u in chosen.items()}
+    alone = {kind: _alone(units, kinds[kind], group) for kind, units in chosen.items()}
+    pool = Tail.of(np.concatenate([s[~alone[k]] for k, s in left_out.items()]) if left_out else np.zeros(0))
+    model = replace(
+        bare,
+        pool=pool,
+        tails={kind: Tail.of(s[~alone[kind]]) for kind, s in left_out.items()},
+        newness=_newness(chosen, alone),
+    )
+
+    def score(kind: str, units: Columns) -> Floats:
+        return np.where(alone[kind], model._quantile(model.new(kind).p), left_out[kind])
+
+    return model, scored(chosen, score)
+
+
+def _sample(units: Columns, share: float) -> Columns:
+    if share >= 1:
+        return units
+    keep = sampled(units["host"], units["hour"] // HOURS_A_DAY, share)
+    return {name: values[keep] for name, values in units.items()}
+
+
+def _alone(units: Columns, counts: KindCounts, group: Callable[[Columns], I64]) -> npt.NDArray[np.bool_]:
+    """Units whose type of event no other group had: to the others it would be new."""
+    groups = group(units)
+    _, inverse, own = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.asarray(own[inverse] == counts.units)
+
+
+def _newness(units: Mapping[str, Columns], alone: Mapping[str, npt.NDArray[np.bool_]]) -> dict[str, Newness]:
+    totals: dict[str, list[int]] = {"": [0, 0]}
+    for kind, flags in alone.items():
+        for name in ("", kind.partition(":")[0]):
+            entry = totals.setdefault(name, [0, 0])
+            entry[0] += int(flags.sum())
+            entry[1] += len(flags)
+    return {name: Newness(*entry) for name, entry in totals.items()}
+
+
+def _extent(units: Mapping[str, Columns]) -> tuple[int, int, int, int, int]:
+    """Host-days, hosts, first and last time, events."""
+    days = [np.unique(day_groups(u)[u["hour"] >= 0]) for u in units.values()]
+    hosts = [np.unique(u["host"]) for u in units.values()]
+    timed = [u for u in units.values() if len(u["host"])]
+    first = min((int(u["first"].min()) for u in timed), default=0)
+    last = max((int(u["last"].max()) for u in timed), default=0)
+    return len(_union(days)), len(_union(hosts)), first, last, sum(int(u["n"].sum()) for u in units.values())
+
+
+def _union(arrays: Iterable[np.ndarray]) -> np.ndarray:
+    listed = list(arrays)
+    return np.unique(np.concatenate(listed)) if listed else np.zeros(0)
+
+
+def hour_of_slice(slices: I64) -> I64:
+    """The hour that a ten-minute slice lies in."""
+    return slices // (3_600_000_000 // SLICE)
