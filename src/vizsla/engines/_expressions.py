@@ -18,8 +18,13 @@ def finish(table: ir.Table, scan: Scan) -> ir.Table:
     for field in scan.schema:
         kind = dt.DataType.from_pyarrow(field.type)
         name = field.name if field.name in exact else folded.get(field.name.lower())
-        columns[field.name] = ibis.null(kind) if name is None else table[name]
+        columns[field.name] = ibis.null(kind) if name is None else _typed(table[name], kind)
     return within(table.select(**columns), scan)
+
+
+def _typed(column: ir.Value, kind: dt.DataType) -> ir.Value:
+    """The column as the lake's type: Spark's timestamps are in UTC and do not say so."""
+    return column if column.type() == kind else column.cast(kind)
 
 
 def within(table: ir.Table, scan: Scan) -> ir.Table:

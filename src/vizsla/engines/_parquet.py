@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import queue
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
@@ -23,10 +25,13 @@ ROWS = 131_072  # rows of a batch at most
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A row group of a file: what is dealt to a reader."""
+    """A row group of a file, or every `of`-th of its batches from `part` on: what is dealt to a reader."""
 
     file: str
     group: int
+    rows: int
+    part: int = 0
+    of: int = 1
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -51,8 +56,24 @@ def pieces(scan: Scan) -> list[Piece]:
         column = _index(metadata.schema, TIME) if scan.since or scan.until else None
         for group in range(metadata.num_row_groups):
             if column is None or _may_hold(metadata.row_group(group).column(column).statistics, scan):
-                found.append(Piece(file, group))
+                found.append(Piece(file, group, metadata.row_group(group).num_rows))
     return found
+
+
+def deal(scan: Scan, shares: int, least: int) -> list[list[Piece]]:
+    """The scan's pieces in at most `shares` lots of much the same size, of `least` rows or more where there are."""
+    whole = pieces(scan)
+    total = sum(p.rows for p in whole)
+    target = max(least, -(-total // shares))
+    split = [
+        replace(piece, part=part, of=of) for piece in whole for of in [-(-piece.rows // target)] for part in range(of)
+    ]
+    lots: list[tuple[int, int, list[Piece]]] = [(0, n, []) for n in range(max(1, min(shares, -(-total // target))))]
+    for piece in sorted(split, key=lambda p: -p.rows // p.of):  # the largest first, each to the smallest lot
+        size, number, lot = heapq.heappop(lots)
+        lot.append(piece)
+        heapq.heappush(lots, (size + piece.rows // piece.of, number, lot))
+    return [lot for _, _, lot in lots if lot]
 
 
 def _index(schema: pq.ParquetSchema, name: str) -> int | None:
@@ -87,7 +108,8 @@ def read(scan: Scan, columns: Sequence[str], work: queue.SimpleQueue[Piece]) -> 
             return
         if opened is None or name != piece.file:
             name, opened = piece.file, _open(piece.file, wanted)
-        yield from _batches(opened, piece, schema, rows, scan, columns)
+        size = min(rows, -(-piece.rows // piece.of)) if piece.of > 1 else rows
+        yield from _batches(opened, piece, schema, max(1, size), scan, columns)
 
 
 def _open(file: str, wanted: Sequence[str]) -> pq.ParquetFile:
@@ -111,11 +133,11 @@ def _batches(
     day = partition_of(piece.file) if DAY not in held else None
     if not present:  # nothing to read but the number of rows
         total = opened.metadata.row_group(piece.group).num_rows
-        for start in range(0, total, rows):
+        for start in range(piece.part * rows, total, piece.of * rows):
             yield _complete(None, min(rows, total - start), schema, day).select(list(columns))
         return
     stream = opened.iter_batches(batch_size=rows, row_groups=[piece.group], columns=present, use_threads=False)
-    for batch in stream:
+    for batch in islice(stream, piece.part, None, piece.of):
         kept = keep(_complete(batch, batch.num_rows, schema, day), scan)
         if kept.num_rows:
             yield kept.select(list(columns))
