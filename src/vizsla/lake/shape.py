@@ -13,6 +13,8 @@ from vizsla.errors import LakeError
 from vizsla.nouns import DAY, EVENT_FIELDS, EXTRA, MAX_COLUMNS, UNKNOWN_DAY
 
 EXTRA_TYPE = pa.map_(pa.string(), pa.string())
+_TEXT = pa.string()
+_TYPES = {**{field.name: field.type for field in EVENT_FIELDS}, EXTRA: EXTRA_TYPE}
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -21,7 +23,7 @@ def gather(batches: Sequence[pa.RecordBatch]) -> pa.Table:
 
     Raises LakeError where one of our columns is missing or a native column cannot be text.
     """
-    table = pa.concat_tables([_plain(batch) for batch in batches], promote_options="default")
+    table = pa.concat_tables([_plain(batch) for batch in batches], promote_options="default").combine_chunks()
     columns, fields = [], []
     for field in EVENT_FIELDS:
         if field.name not in table.column_names:
@@ -31,37 +33,34 @@ def gather(batches: Sequence[pa.RecordBatch]) -> pa.Table:
         else:
             columns.append(table.column(field.name))
         fields.append(pa.field(field.name, field.type))
-    for name in table.column_names:
-        if name not in EVENT_FIELDS.names:
-            columns.append(table.column(name))
-            fields.append(table.schema.field(name))
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if name not in EVENT_FIELDS.names and column.null_count < len(table):  # what has no value needs no column
+            columns.append(column)
+            fields.append(pa.field(name, column.type))
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
 def _plain(batch: pa.RecordBatch) -> pa.Table:
-    """A batch whose columns have the lake's types; columns without a value are left out."""
-    columns, fields = [], []
-    for field, column in zip(batch.schema, batch.columns, strict=True):
-        wanted = _wanted(field.name)
-        if column.null_count == len(column) and field.name not in EVENT_FIELDS.names:
-            continue
-        if field.type != wanted:
-            try:
-                column = pc.cast(column, wanted)
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-                raise LakeError(
-                    f"column {field.name[:80]!r} is {field.type}, and cannot be stored as {wanted}",
-                    fix="sources give native columns as strings, nested values as JSON text",
-                ) from error
-        columns.append(column)
-        fields.append(pa.field(field.name, wanted))
-    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+    """A batch whose columns have the lake's types."""
+    if not all(kind == _wanted(name) for name, kind in zip(batch.schema.names, batch.schema.types, strict=True)):
+        columns = [_cast(field, column) for field, column in zip(batch.schema, batch.columns, strict=True)]
+        batch = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+    return pa.Table.from_batches([batch])
+
+
+def _cast(field: pa.Field, column: pa.Array) -> pa.Array:
+    wanted = _wanted(field.name)
+    try:
+        return column if field.type == wanted else pc.cast(column, wanted)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise LakeError(
+            f"column {field.name[:80]!r} is {field.type}, and cannot be stored as {wanted}",
+            fix="sources give native columns as strings, nested values as JSON text",
+        ) from error
 
 
 def _wanted(name: str) -> pa.DataType:
-    if name in EVENT_FIELDS.names:
-        return EVENT_FIELDS.field(name).type
-    return EXTRA_TYPE if name == EXTRA else pa.string()
+    return _TYPES.get(name, _TEXT)
 
 
 def days_of(events: pa.Table) -> dict[str, int]:
