@@ -19,13 +19,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import yaml
 
 from vizsla.errors import UsageError
-from vizsla.lake import Lake
 from vizsla.nouns import Entity
+
+if TYPE_CHECKING:
+    from vizsla.lake import Lake
 
 Criticality = Literal["low", "normal", "high", "crown"]
 WEIGHTS: Mapping[str, float] = {"crown": 2.0, "high": 1.0, "normal": 0.0, "low": -1.0}
