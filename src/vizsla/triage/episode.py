@@ -1,0 +1,163 @@
+"""Episodes: what one lineage, session or pair did within ten minutes, and how unusual that is, family by family.
+
+Within an episode and a family of evidence (see rarity's fields.yaml) only the most surprising unit speaks, and it is
+held against the most surprising units of the same family in episodes of quiet host-days: so an episode that does many
+things pays for them, and harmless events beside an attack change nothing. Families have disjoint inputs: they add.
+Everything here is arrays: the same code replays the baseline and ranks a hunt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vizsla.analytics.rarity.encode import I64, U64, code_of, mixed
+from vizsla.analytics.rarity.fields import profile
+from vizsla.analytics.rarity.model import ScoredUnits, hour_of_slice, unit_key
+from vizsla.calibration import Floats, Tail, bits, pooled_e
+from vizsla.triage.anchor import Anchors
+
+GAP = 6  # slices (an hour) without evidence after which an anchor's episode ends
+HALF = 50.0  # episodes of a family at which its own tail weighs as much as the pool
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyTails:
+    """The greatest surprisal per episode and family on quiet host-days, by family, and of all families together."""
+
+    own: Mapping[str, Tail]
+    pool: Tail
+
+    def bits(self, family: str, surprisal: Floats) -> Floats:
+        """What a surprisal is worth as the greatest of its family in an episode."""
+        tail = self.own.get(family, Tail.of(np.zeros(0)))
+        count = np.full(len(surprisal), float(tail.n))
+        return bits(pooled_e(tail.p(surprisal), count, self.pool.p(surprisal), HALF))
+
+
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """Ties joined with their units: one entry per unit and episode key."""
+
+    anchor: U64
+    slice: I64
+    family: npt.NDArray[np.int16]  # place in `families`
+    unit: I64  # place among the scored units
+    surprisal: Floats
+    host: U64
+    time: I64
+    n: I64
+    process: U64
+    anchor_kind: npt.NDArray[np.int8]
+    tie: I64  # place in the tally's ties
+    families: tuple[str, ...]
+
+
+def joined(ties: Mapping[str, np.ndarray], anchored: Anchors, units: ScoredUnits) -> Ties:
+    """Every tie with the surprisal of its unit. Ties of units that were not scored are left out."""
+    keys = unit_key(ties["kind"], ties["pattern"], ties["host"], hour_of_slice(ties["slice"]))
+    unit = units.find(keys)
+    there = np.flatnonzero(unit >= 0)
+    by_kind = [profile(k.partition(":")[0]).family(k) for k in units.kinds]
+    families = tuple(sorted(set(by_kind)))
+    number = np.array([families.index(f) for f in by_kind], dtype=np.int16)
+    found = unit[there]
+    return Ties(
+        anchor=anchored.code[there],
+        slice=ties["slice"][there],
+        family=number[units.kind[found]] if len(found) else np.zeros(0, np.int16),
+        unit=found,
+        surprisal=units.surprisal[found],
+        host=ties["host"][there],
+        time=ties["time"][there],
+        n=ties["n"][there],
+        process=anchored.process[there],
+        anchor_kind=anchored.kind[there],
+        tie=there,
+        families=families,
+    )
+
+
+def family_tails(ties: Ties) -> FamilyTails:
+    """The tails of a replay: per episode and family, the greatest surprisal."""
+    key = mixed(ties.anchor, ties.slice.astype(np.uint64), ties.family.astype(np.uint64))
+    order = np.lexsort((-ties.surprisal, key))
+    first = order[np.flatnonzero(np.r_[True, key[order][1:] != key[order][:-1]])] if len(order) else order
+    own = {name: Tail.of(ties.surprisal[first[ties.family[first] == i]]) for i, name in enumerate(ties.families)}
+    return FamilyTails(own, Tail.of(ties.surprisal[first]))
+
+
+@dataclass(frozen=True, slots=True)
+class Lit:
+    """Ties that speak (`value` above zero before weighing), with their weights and the episode each belongs to."""
+
+    ties: Ties
+    at: I64  # places in `ties`
+    base: Floats  # bits of the surprisal within its family
+    weight: Floats  # bits of relevance, as far as they count
+    window: I64  # the episode's number
+
+    @property
+    def value(self) -> Floats:
+        return self.base + self.weight
+
+
+@dataclass(frozen=True, slots=True)
+class Episodes:
+    """Per episode (window): bits and surprisal of its strongest slice, and which slice that is."""
+
+    bits: Floats
+    surprisal: Floats
+    slice: I64
+    anchor: U64
+    host: U64
+
+
+def lit(ties: Ties, tails: FamilyTails, weigh: Callable[[I64], Floats]) -> Lit:
+    """The ties that speak. `weigh(units)` gives the relevance of units by their place among the scored ones."""
+    base = np.full(len(ties.anchor), -1.0)
+    for i, name in enumerate(ties.families):
+        own = ties.family == i
+        base[own] = tails.bits(name, ties.surprisal[own])
+    at = np.flatnonzero(base > 0)
+    order = np.lexsort((ties.slice[at], ties.anchor[at]))
+    at = at[order]
+    anchor, slices = ties.anchor[at], ties.slice[at]
+    new = np.r_[True, (anchor[1:] != anchor[:-1]) | (slices[1:] - slices[:-1] > GAP)] if len(at) else np.zeros(0, bool)
+    distinct, inverse = np.unique(ties.unit[at], return_inverse=True)
+    weight = weigh(distinct)[inverse] * np.minimum(1.0, base[at]) if len(at) else np.zeros(0)
+    return Lit(ties, at, base[at], weight, np.cumsum(new) - 1)
+
+
+def episodes(found: Lit) -> Episodes:
+    """Combine: per window, slice and family the strongest; families add; of a window's slices the strongest counts."""
+    ties, at = found.ties, found.at
+    if not len(at):
+        nothing = np.zeros(0)
+        return Episodes(
+            nothing, nothing, nothing.astype(np.int64), nothing.astype(np.uint64), nothing.astype(np.uint64)
+        )
+    order = np.lexsort((-found.value, ties.family[at], ties.slice[at], found.window))
+    window, slices, family = found.window[order], ties.slice[at][order], ties.family[at][order]
+    same_slice = np.r_[False, (window[1:] == window[:-1]) & (slices[1:] == slices[:-1])]
+    best = ~(same_slice & np.r_[False, family[1:] == family[:-1]])
+    slice_begins = np.flatnonzero(~same_slice)
+    strongest = np.where(best, np.maximum(found.value[order], 0.0), 0.0)
+    slice_bits = np.add.reduceat(strongest, slice_begins)
+    slice_surprisal = np.add.reduceat(np.where(best, ties.surprisal[at][order], 0.0), slice_begins)
+    slice_window = window[slice_begins]
+    # The strongest slice of each window: by bits, then surprisal, then the earlier.
+    ranked = np.lexsort((slices[slice_begins], -slice_surprisal, -slice_bits, slice_window))
+    top = ranked[np.flatnonzero(np.r_[True, slice_window[ranked][1:] != slice_window[ranked][:-1]])]
+    place = at[order][slice_begins[top]]
+    return Episodes(
+        slice_bits[top], slice_surprisal[top], slices[slice_begins[top]], ties.anchor[place], ties.host[place]
+    )
+
+
+def kind_codes(kinds: tuple[str, ...]) -> U64:
+    """The codes of kinds, as ties have them."""
+    return np.array([code_of(kind) for kind in kinds], dtype=np.uint64)
