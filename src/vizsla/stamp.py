@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
@@ -22,6 +22,7 @@ from vizsla.source import Batch
 
 MAX_VALUE = 1 << 20  # bytes of one value
 REMEMBERED = 500_000  # records per generation among which identical ones are told apart
+FEW = 256  # rows: below it, loops are faster than Arrow's functions
 _FIELD, _VALUE, _END = "\x1e", "\x1f", "\x1d"
 _EXTRA_TYPE = pa.map_(pa.string(), pa.string())
 _OWN = frozenset(EVENT_FIELDS.names) | {EXTRA}
@@ -83,7 +84,11 @@ class Stamper:
             n: self._cut(_text(c)) for n, c in zip(events.schema.names, events.columns, strict=True) if n not in _OWN
         }
         extra = events.column(EXTRA) if EXTRA in events.schema.names else None
-        ids = self._ids(batch.table, time, host, native, extra)
+        texts = _canonical(batch.table, time, host, native, extra)
+        if any(b"\0" in text for text in texts):
+            native, extra = _without_nul(native, extra)
+            texts = _canonical(batch.table, time, host, native, extra)
+        ids = self._ids(batch.table, texts)
         day = self._day(time)
         merged, extra = self._fitted(batch.table, _merged(native, self._spelling(batch.table)), extra)
         own = {ID: ids, TIME: time, HOST: host, DAY: day, ORIGIN: _column(events, ORIGIN, pa.string())}
@@ -93,9 +98,7 @@ class Stamper:
         fields = [EVENT_FIELDS.field(n) if n in own else pa.field(n, c.type) for n, c in arrays.items()]
         return pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields))
 
-    def _ids(self, table: str, time: pa.Array, host: pa.Array, native: Mapping[str, pa.Array],
-             extra: pa.Array | None) -> pa.Array:  # fmt: skip
-        texts = _canonical(table, time, host, native, extra)
+    def _ids(self, table: str, texts: Sequence[bytes]) -> pa.Array:
         digests = [xxhash.xxh3_128_digest(t) for t in texts]
         ordinals = self._ordinals.setdefault(table, Ordinals()).of(digests)
         for at, ordinal in ordinals.items():
@@ -104,6 +107,8 @@ class Stamper:
 
     def _cut(self, column: pa.Array) -> pa.Array:
         """Values of more than 1 MiB are cut, and say so; a hash of the whole keeps different ones different."""
+        if column.get_total_buffer_size() <= MAX_VALUE:
+            return column
         sizes = pc.binary_length(column)
         largest = pc.max(sizes).as_py()
         if largest is None or largest <= MAX_VALUE:
@@ -161,6 +166,15 @@ class Stamper:
         return native, pa.array([p or None for p in pairs], _EXTRA_TYPE)
 
 
+def _without_nul(native: dict[str, pa.Array], extra: pa.Array | None) -> tuple[dict[str, pa.Array], pa.Array | None]:
+    """NUL as an escape: some engines end a text at it."""
+    native = {n: pc.replace_substring(column, "\0", "\\x00") for n, column in native.items()}
+    if extra is not None:
+        pairs = [p and [(n.replace("\0", "\\x00"), v.replace("\0", "\\x00")) for n, v in p] for p in extra.to_pylist()]
+        extra = pa.array(pairs, _EXTRA_TYPE)
+    return native, extra
+
+
 def _micros(moment: datetime) -> int:
     return int(moment.timestamp()) * 1_000_000
 
@@ -177,14 +191,14 @@ def _text(column: pa.Array) -> pa.Array:
 
 
 def _canonical(table: str, time: pa.Array, host: pa.Array, native: Mapping[str, pa.Array],
-               extra: pa.Array | None) -> list[memoryview | bytes]:  # fmt: skip
+               extra: pa.Array | None) -> list[bytes]:  # fmt: skip
     """Each record as canonical bytes: table, host, time, then name=value of every non-empty field, sorted by name."""
+    order = sorted(native, key=lambda n: (n.lower(), n))
+    if len(time) <= FEW:
+        return _canonical_few(table, time, host, [(n, native[n]) for n in order], extra)
     head = [pa.scalar(table), pc.fill_null(host, ""), pc.fill_null(pc.cast(pc.cast(time, pa.int64()), pa.string()), "")]
     begin = pc.binary_join_element_wise(*head, pa.scalar(_END))
-    if isinstance(begin, pa.Scalar):
-        begin = pa.array([begin.as_py()])
     pieces = []
-    order = sorted(native, key=lambda n: (n.lower(), n))
     for name in order:
         column = native[name]
         piece = pc.binary_join_element_wise(pa.scalar(f"{name.lower()}{_VALUE}"), column, pa.scalar(""))
@@ -192,16 +206,39 @@ def _canonical(table: str, time: pa.Array, host: pa.Array, native: Mapping[str, 
         if pc.any(empty).as_py():
             piece = pc.if_else(empty, pa.scalar(None, pa.string()), piece)
         pieces.append(piece)
-    texts = _joined([begin, *pieces]) if pieces else begin
-    found = _slices(texts)
+    found = _slices(_joined([begin, *pieces]) if pieces else begin)
     if extra is not None:
         for at in np.flatnonzero(extra.is_valid().to_numpy(zero_copy_only=False)):
             row = int(at)
             fields = [(n, native[n][row].as_py()) for n in order] + list(extra[row].as_py())
-            fields = sorted(((n.lower(), n, v) for n, v in fields if v))
-            text = _FIELD.join([begin[row].as_py(), *(f"{low}{_VALUE}{v}" for low, _, v in fields)])
-            found[row] = text.encode()
+            found[row] = _one_text(begin[row].as_py(), fields)
     return found
+
+
+def _canonical_few(table: str, time: pa.Array, host: pa.Array, native: Sequence[tuple[str, pa.Array]],
+                   extra: pa.Array | None) -> list[bytes]:  # fmt: skip
+    """The same for so few rows that Arrow's overhead for each column would count."""
+    begins = [
+        f"{table}{_END}{h or ''}{_END}{'' if t is None else t}"
+        for h, t in zip(host.to_pylist(), pc.cast(time, pa.int64()).to_pylist(), strict=True)
+    ]
+    rows = [[begin] for begin in begins]
+    for name, column in native:
+        start = name.lower() + _VALUE
+        for row, value in zip(rows, column.to_pylist(), strict=True):
+            if value:
+                row.append(start + value)
+    found: list[bytes] = [_FIELD.join(row).encode() for row in rows]
+    if extra is not None:
+        for at, more in enumerate(extra.to_pylist()):
+            if more:
+                found[at] = _one_text(begins[at], [(n, c[at].as_py()) for n, c in native] + list(more))
+    return found
+
+
+def _one_text(begin: str, fields: Sequence[tuple[str, str | None]]) -> bytes:
+    held = sorted((name.lower(), name, value) for name, value in fields if value)
+    return _FIELD.join([begin, *(f"{low}{_VALUE}{value}" for low, _, value in held)]).encode()
 
 
 def _joined(pieces: Sequence[pa.Array]) -> pa.Array:
@@ -213,18 +250,15 @@ def _joined(pieces: Sequence[pa.Array]) -> pa.Array:
     return pc.binary_join_element_wise(*pieces, pa.scalar(_FIELD), null_handling="skip")
 
 
-def _slices(texts: pa.Array) -> list[memoryview | bytes]:
-    """The bytes of each text, without copying."""
+def _slices(texts: pa.Array) -> list[bytes]:
+    """The bytes of each text."""
     if not len(texts):
         return []
     width: type[np.int32] | type[np.int64] = np.int64 if texts.type == pa.large_string() else np.int32
     _, offsets, data = texts.buffers()
-    ends: npt.NDArray[np.int64] = np.frombuffer(offsets, width)[texts.offset : texts.offset + len(texts) + 1].astype(
-        np.int64
-    )
-    view = memoryview(data) if data is not None else memoryview(b"")
-    bounds = ends.tolist()
-    return [view[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    bounds: list[int] = np.frombuffer(offsets, width)[texts.offset : texts.offset + len(texts) + 1].tolist()
+    whole = data.to_pybytes() if data is not None else b""
+    return [whole[a:b] for a, b in pairwise(bounds)]
 
 
 def _merged(native: Mapping[str, pa.Array], spelling: Mapping[str, str]) -> dict[str, pa.Array]:

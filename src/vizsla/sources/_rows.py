@@ -22,6 +22,7 @@ from vizsla.nouns.event import EVENT_FIELDS, EXTRA, MAX_COLUMNS, ORIGIN
 MAX_ROWS = 25_000
 MAX_BYTES = 8 << 20  # of raw text; larger batches are slower, since they no longer fit in the processor's caches
 OWN = frozenset(EVENT_FIELDS.names) | {EXTRA}
+FEW = 256  # rows
 EXTRA_TYPE = pa.map_(pa.string(), pa.string())
 
 
@@ -32,11 +33,18 @@ def native(name: str) -> str:
     return name if name else "unnamed"
 
 
-def unique(names: Iterable[str]) -> tuple[str, ...]:
+Names = tuple[str | None, ...]  # of the values of a row; None: a value that gets no column
+
+
+def unique(names: Iterable[str | None]) -> Names:
     """Column names of one record, made distinct: a second `X` is `X_2`. Nothing is lost when names collide."""
     seen: set[str] = set()
-    distinct = []
-    for name in map(native, map(printable, names)):
+    distinct: list[str | None] = []
+    for raw in names:
+        if raw is None:
+            distinct.append(None)
+            continue
+        name = native(printable(raw))
         candidate, n = name, 1
         while candidate in seen:
             n += 1
@@ -106,7 +114,7 @@ def text_column(values: Sequence[Any]) -> pa.Array:
     """A column of strings from values of any JSON types."""
     types = set(map(type, values))
     types.discard(type(None))
-    if types == {int}:
+    if types == {int} and len(values) > FEW:
         try:
             return pc.cast(pa.array(values, pa.int64()), pa.string())
         except (pa.ArrowInvalid, OverflowError):
@@ -114,13 +122,9 @@ def text_column(values: Sequence[Any]) -> pa.Array:
     if not types <= {str}:
         values = [as_text(v) for v in values]
     try:
-        column = pa.array(values, pa.string())
+        return pa.array(values, pa.string())
     except UnicodeEncodeError:
         return pa.array([None if v is None else printable(v) for v in values], pa.string())
-    data = column.buffers()[2]
-    if data is not None and data.size and np.frombuffer(data, np.uint8).min() == 0:
-        return pa.array([None if v is None else printable(v) for v in values], pa.string())
-    return column
 
 
 def spread(dense: pa.Array, positions: npt.NDArray[np.int64], rows: int) -> pa.Array:
@@ -146,7 +150,7 @@ class Group:
 
     __slots__ = ("index", "names", "rows")
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, names: Names) -> None:
         self.names = names
         self.index: list[int] = []
         self.rows: list[Sequence[Any]] = []
@@ -158,7 +162,7 @@ class Rows:
     def __init__(self, declared: Sequence[str] = (), max_columns: int = MAX_COLUMNS - len(EVENT_FIELDS) - 1) -> None:
         self.declared = declared
         self.max_columns = max_columns
-        self.groups: dict[tuple[str, ...], Group] = {}
+        self.groups: dict[Names, Group] = {}
         self.clear()
 
     def clear(self) -> None:
@@ -167,14 +171,14 @@ class Rows:
         self.places: list[int] = []
         self.bytes = 0
 
-    def group(self, names: tuple[str, ...]) -> Group:
+    def group(self, names: Names) -> Group:
         """Where rows of these fields are gathered, until the rows are given out."""
         group = self.groups.get(names)
         if group is None:
             group = self.groups[names] = Group(unique(names))
         return group
 
-    def add(self, names: tuple[str, ...], values: Sequence[Any], place: int) -> None:
+    def add(self, names: Names, values: Sequence[Any], place: int) -> None:
         """One record: its fields' names, as many values (JSON types), and its place in the file."""
         group = self.groups.get(names) or self.group(names)
         group.index.append(len(self.places))
@@ -187,13 +191,14 @@ class Rows:
 
     def _kept(self) -> set[str] | None:
         """The columns that get a column where there are too many: declared and most frequent ones. None: all."""
-        names = {name for group in self.groups.values() for name in group.names}
+        names = {name for group in self.groups.values() for name in group.names if name is not None}
         if len(names) <= self.max_columns:
             return None
         counts: Counter[str] = Counter()
         for group in self.groups.values():
             for name in group.names:
-                counts[name] += len(group.index)
+                if name is not None:
+                    counts[name] += len(group.index)
         first = {name: rank for rank, name in enumerate(self.declared)}
         order = sorted(counts, key=lambda n: (first.get(n, len(first)), -counts[n], n))
         return set(order[: self.max_columns])
@@ -201,11 +206,15 @@ class Rows:
     def columns(self) -> dict[str, pa.Array]:
         """Native columns as strings, sorted by name, and `_extra` where there were too many."""
         rows, kept = len(self.places), self._kept()
+        if rows <= FEW and kept is None:
+            return self._few(rows)
         parts: dict[str, list[tuple[int, Sequence[Any]]]] = {}
         extra: list[list[tuple[str, str]] | None] = [None] * rows
         groups = list(self.groups.values())
         for number, group in enumerate(groups):
             for name, values in zip(group.names, zip(*group.rows, strict=True), strict=True):
+                if name is None:
+                    continue
                 if kept is None or name in kept:
                     parts.setdefault(name, []).append((number, values))
                 else:
@@ -230,6 +239,26 @@ class Rows:
         if any(extra):
             found[EXTRA] = pa.array(extra, EXTRA_TYPE)
         return found
+
+    def _few(self, rows: int) -> dict[str, pa.Array]:
+        """The same for so few rows that what is done once a column counts."""
+        cells: dict[str, list[Any]] = {}
+        for group in self.groups.values():
+            if len(group.index) == rows:
+                columns = map(list, zip(*group.rows, strict=True))
+                cells.update(
+                    (name, values) for name, values in zip(group.names, columns, strict=True) if name is not None
+                )
+                continue
+            for i, row in zip(group.index, group.rows, strict=True):
+                for name, value in zip(group.names, row, strict=True):
+                    if value is not None and name is not None:
+                        column = cells.get(name)
+                        if column is None:
+                            column = cells[name] = [None] * rows
+                        column[i] = value
+        found = {name: text_column(cells[name]) for name in sorted(cells)}
+        return {name: column for name, column in found.items() if column.null_count < rows}
 
     def origins(self, file: str) -> pa.Array:
         """`_origin` of every row: the file and the place in it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,44 @@ def flatten_event(event: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
+def quick_row(event: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None:
+    """An event's shape and its values, where no value of EventData is nested; None: flatten it.
+
+    The shape is what `quick_names` makes column names of: the keys of `Event`, System, its attributes and EventData.
+    """
+    system, data = event.get("System"), event.get("EventData")
+    if type(system) is not dict or len(event) != 2 or "EventData" not in event:
+        return None
+    if data is None:
+        data = {}
+    elif type(data) is not dict or "Data" in data or not _SCALARS.issuperset(map(type, data.values())):
+        return None
+    nested = [value for value in system.values() if type(value) is dict]
+    shape = (tuple(event), tuple(system), *map(tuple, nested), tuple(data))
+    return shape, (*system.values(), *chain.from_iterable(map(dict.values, nested)), *data.values())
+
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+def quick_names(event: dict[str, Any]) -> tuple[str | None, ...] | None:
+    """Column names for the values of `quick_row`; None for a nested one; None where it must be flattened after all."""
+    system, data = event["System"], event.get("EventData") or {}
+    names: list[str | None] = []
+    inner: list[str | None] = []
+    for key, value in system.items():
+        if isinstance(value, dict):
+            if not key.endswith("_attributes") or any(isinstance(v, (dict, list)) for v in value.values()):
+                return None
+            names.append(None)
+            inner.extend(_attribute(key[:-11], name) for name in value)
+        else:
+            names.append(key)
+    found = [*names, *inner, *map(data_name, data)]
+    held = [name for name in found if name is not None]
+    return tuple(found) if len(set(held)) == len(held) else None
+
+
 def _system(system: dict[str, Any], flat: dict[str, Any]) -> None:
     for key, value in system.items():
         if isinstance(value, dict):
@@ -211,7 +250,7 @@ def event_times(columns: dict[str, pa.Array], rows: int) -> Micros:
     return result
 
 
-Names = tuple[str, ...]
+Names = tuple[Any, ...]
 Naming = Callable[[Names, bool], Names]
 
 
