@@ -63,7 +63,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What `add` did: records stored, records refused. `known`: this very content had been added before."""
+    """What `add` did: records stored, records refused. `known`: this very content was added last."""
 
     stored: int
     refused: tuple[Refused, ...]
@@ -143,14 +143,14 @@ def read_assets(path: str | Path) -> tuple[list[Asset], list[Refused]]:
 
 
 def add(lake: Lake, path: str | Path, now: datetime) -> Added:
-    """Keep a file's records in the lake. The same content added again stores nothing."""
+    """Keep a file's records in the lake. The content that was added last, added again, stores nothing."""
     place = Path(path)
     content = _bytes(place)
     assets, refused = _read(place, content)
     room = lake.room("assets")
     room.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(content).hexdigest()[:16]
-    if any(room.glob(f"*-{digest}.jsonl")):
+    if [file.stem.partition("-")[2] for file in sorted(room.glob("*.jsonl"))[-1:]] == [digest]:
         return Added(0, tuple(refused), known=True)
     if assets:
         stamp = now.strftime("%Y%m%dT%H%M%S.%fZ")

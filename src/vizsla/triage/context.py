@@ -7,7 +7,7 @@ times and values go down to the engine as plain comparisons; case, shapes and wo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ import pyarrow as pa
 from vizsla.nouns import DAY, HOST, TIME, Context, EventRef, Finding
 from vizsla.shape import shapes
 from vizsla.triage.lineage import Processes, Who, acting, chain, from_security, from_sysmon, tree
+from vizsla.triage.look import MAX_ROWS, Look, Row, any_of, capped, first_of, nothing
 from vizsla.triage.native import Fields, fields_of, hosts_of, kind_of, strongest, user_name, users_of
 from vizsla.triage.neighbours import (
     ACTORS,
@@ -32,18 +33,14 @@ from vizsla.triage.neighbours import (
 )
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
-
     from vizsla.engine import Engine
     from vizsla.lake import Lake, Scan
 
 ROUNDS = 6  # up the lineage
 LIMIT = 500  # findings whose context is filled; the others keep theirs empty
 EVENTS = 8  # events of one piece of evidence that are looked at
-MAX_ROWS = 20_000  # of one look-up
 MAX_MINUTES = 200_000  # counts per minute
 MAX_WINDOWS = 100  # disjoint spans of time in one look-up; more are joined
-MAX_VALUES = 2_000  # values of one comparison
 MAX_HOSTS = 50  # other hosts named
 BACK = timedelta(days=14)  # how long before a finding a process or a logon may have begun
 CREATED = ("ProcessGuid", "ProcessId", "Image", "CommandLine", "User", "LogonId", "ParentProcessGuid",
@@ -53,8 +50,6 @@ CREATED_4688 = ("NewProcessId", "ProcessId", "NewProcessName", "ParentProcessNam
 LOGON = ("TargetLogonId", "LogonType", "TargetUserName", "TargetDomainName", "IpAddress", "WorkstationName",
          "AuthenticationPackageName", "LogonProcessName")  # fmt: skip
 SYSMON, SECURITY = "windows_sysmon", "windows_security"
-
-Row = dict[str, object]
 
 
 def fill(
@@ -126,43 +121,6 @@ def _subject(finding: Finding) -> Subject:
     users = tuple(dict.fromkeys((*users_of(finding), *(user_name(fields_of(event)) for event, _ in pairs))))
     events = tuple(event for event, _ in pairs)
     return Subject(finding, hosts_of(finding), tuple(u for u in users if u), tuple(whos), events, window)
-
-
-class Look:
-    """Rows of the lake by plain comparisons, each look-up one pass over one table."""
-
-    def __init__(self, engine: Engine, lake: Lake, tables: frozenset[str]) -> None:
-        self.engine, self.lake, self.tables = engine, lake, tables
-        self.passes = 0
-
-    def scan(self, table: str, since: datetime | None = None, until: datetime | None = None) -> Scan | None:
-        """The table's newest snapshot; None where there is no such table here."""
-        return self.lake.scan(table, since, until) if table in self.tables and table in self.lake.tables() else None
-
-    def rows(
-        self, table: str, columns: Sequence[str], equal: Mapping[str, Collection[str]], hosts: Collection[str] = (),
-        since: datetime | None = None, until: datetime | None = None,
-    ) -> list[Row]:  # fmt: skip
-        """`columns`, `_host` and `_time` of the rows where each field of `equal` is one of its values, by time."""
-        scan = self.scan(table, since, until)
-        if scan is None or any(name not in scan.schema.names for name in equal) or not all(equal.values()):
-            return []
-        events = self.engine.table(scan)
-        conditions = [events[name].isin(_capped(values)) for name, values in equal.items()]
-        if hosts:
-            conditions.append(events[HOST].isin(_capped(hosts)))
-        known = [name for name in columns if name in scan.schema.names]
-        kept = events.filter(*conditions).select(HOST, TIME, *known)
-        return self.collect(kept.order_by([TIME, HOST, *known]).limit(MAX_ROWS))
-
-    def collect(self, expression: ir.Table) -> list[Row]:
-        """All rows of an expression that is known to be small."""
-        self.passes += 1
-        return list(self.engine.collect(expression).to_pylist())
-
-
-def _capped(values: Collection[str]) -> list[str]:
-    return sorted(values)[:MAX_VALUES]
 
 
 def _reach(subjects: Iterable[Subject]) -> tuple[datetime | None, datetime | None]:
@@ -288,20 +246,19 @@ def _minutes(look: Look, subjects: Sequence[Subject]) -> list[Minute]:
         if scan is None or not scan.rows:
             continue
         names = set(scan.schema.names)
-        events = look.engine.table(scan)
-        actor = _first_of(events, [name for name in ACTORS if name in names])
-        person = [name for name in USERS if name in names]
-        mine = events[HOST].isin(_capped(hosts))
+        actor, person = [name for name in ACTORS if name in names], [name for name in USERS if name in names]
+        events = look.table(scan, {"EventID", *actor, *person})
+        mine = events[HOST].isin(capped(hosts))
         for name in person:
-            mine = mine | events[name].isin(_capped(users))
+            mine = mine | events[name].isin(capped(users))
         within = [(events[TIME] >= first) & (events[TIME] <= last) for first, last in windows]
-        kept = events.filter(mine, _any(within))
+        kept = events.filter(mine, any_of(within))
         kept = kept.select(
             host=kept[HOST],
             minute=kept[TIME].truncate("m"),
-            kind=kept["EventID"] if "EventID" in names else _nothing(),
-            actor=_first_of(kept, [name for name in ACTORS if name in names]) if actor is not None else _nothing(),
-            user=_first_of(kept, person) if person else _nothing(),
+            kind=kept["EventID"] if "EventID" in names else nothing(),
+            actor=first_of(kept, actor),
+            user=first_of(kept, person),
         )
         keys = ["host", "minute", "kind", "actor", "user"]
         counted = kept.group_by(keys).aggregate(n=kept.count()).order_by(keys).limit(MAX_MINUTES)
@@ -327,7 +284,7 @@ def _common(look: Look, tables: Iterable[str]) -> dict[str, int]:
         if "EventID" not in scan.schema.names:
             counts[table] = scan.rows
             continue
-        events = look.engine.table(scan)
+        events = look.table(scan, {"EventID"})
         for row in look.collect(events.group_by("EventID").aggregate(n=events.count()).limit(MAX_ROWS)):
             counts[f"{table}:{row['EventID']}"] = int(_str(row["n"]))
     return counts
@@ -384,13 +341,13 @@ def _grouped(
     scan = look.scan(table)
     if scan is None or any(name not in scan.schema.names for name in pattern.all):
         return []
-    events = look.engine.table(scan)
+    events = look.table(scan, {"EventID", *pattern.all})
     conditions = []
     if event_id and "EventID" in scan.schema.names:
         conditions.append(events["EventID"] == event_id)
     for name in pattern.fields or pattern.all:
         values = {value for native in natives if (value := native.get(name))}
-        conditions.append(events[name].isin(_capped(values)) if values else events[name].isnull())
+        conditions.append(events[name].isin(capped(values)) if values else events[name].isnull())
     kept = events.filter(*conditions)
     names = [HOST, *pattern.all]
     grouped = kept.group_by(names).aggregate(first=kept[TIME].min(), last=kept[TIME].max())
@@ -420,26 +377,6 @@ def _note(here: Elsewhere, row: Row, hosts: Sequence[str]) -> None:
 
 
 # --- small parts
-
-
-def _first_of(table: ir.Table, names: Sequence[str]) -> ir.Value:
-    """The first of the columns that is not null."""
-    import ibis
-
-    return ibis.coalesce(*(table[name] for name in names)) if names else ibis.literal("")
-
-
-def _nothing() -> ir.Value:
-    import ibis
-
-    return ibis.literal("")
-
-
-def _any(conditions: Sequence[ir.BooleanValue]) -> ir.BooleanValue:
-    joined = conditions[0]
-    for condition in conditions[1:]:
-        joined = joined | condition
-    return joined
 
 
 def _texts(row: Row) -> dict[str, str]:

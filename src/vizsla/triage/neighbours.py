@@ -25,6 +25,13 @@ LABELS: Mapping[str, str] = {
     "windows_sysmon:3": "network connection", "windows_security:5156": "network connection",
     "windows_sysmon:6": "driver loaded", "windows_sysmon:7": "library loaded", "windows_sysmon:8": "remote thread",
     "windows_sysmon:9": "raw disk read", "windows_sysmon:10": "process opened", "windows_sysmon:11": "file written",
+    "windows_sysmon:2": "creation time changed", "windows_sysmon:14": "registry key renamed",
+    "windows_security:4662": "directory object accessed", "windows_security:4670": "permissions changed",
+    "windows_security:4735": "group changed", "windows_security:5157": "connection blocked",
+    "windows_security:4661": "account database asked", "windows_system:7040": "start type of a service changed",
+    "windows_powershell:40961": "PowerShell console started", "windows_wmi_activity:5858": "WMI operation failed",
+    "windows_wmi_activity:5857": "WMI provider loaded", "windows_wmi_activity:5860": "WMI subscription",
+    "windows_wmi_activity:5861": "WMI subscription",
     "windows_sysmon:12": "registry key added or deleted", "windows_sysmon:13": "registry value set",
     "windows_sysmon:15": "stream written", "windows_sysmon:17": "pipe created", "windows_sysmon:18": "pipe opened",
     "windows_sysmon:19": "WMI filter", "windows_sysmon:20": "WMI consumer", "windows_sysmon:21": "WMI binding",
@@ -49,6 +56,16 @@ LABELS: Mapping[str, str] = {
     "zeek_ssl": "TLS connection", "zeek_smb_files": "file on a share", "zeek_smb_mapping": "share opened",
     "zeek_dce_rpc": "remote procedure call", "zeek_kerberos": "Kerberos ticket", "zeek_ntlm": "NTLM logon",
 }  # fmt: skip
+
+
+# What an analyst wants to see before all else; of other kinds the rarest come first.
+TELLING = frozenset({
+    "process started", "remote thread", "driver loaded", "WMI filter", "WMI consumer", "WMI binding",
+    "WMI subscription", "process tampered", "log cleared", "logon", "failed logon", "service installed",
+    "credentials of another account used", "scheduled task created", "scheduled task changed", "account created",
+    "audit policy changed", "share opened", "file on a share opened", "network connection", "Windows started",
+    "PowerShell command", "PowerShell script block", "remote procedure call", "NTLM logon", "HTTP request",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +186,7 @@ def nearby_lines(
     finding: Finding, window: tuple[datetime, datetime], hosts: Sequence[str], users: Sequence[str],
     minutes: Iterable[Minute], common: Mapping[str, int],
 ) -> tuple[str, ...]:  # fmt: skip
-    """What else its hosts and its users did within the window, the kinds that the lake has least of first.
+    """What else its hosts and its users did within the window: telling kinds, its own users, what is rare first.
 
     `common`: how many events of each kind the lake holds.
     """
@@ -188,7 +205,12 @@ def nearby_lines(
         counts[key] += row.count
         began[key] = min(began.get(key, row.minute), row.minute)
     rare = {LABELS.get(kind, kind): n for kind, n in sorted(common.items(), key=lambda item: -item[1])}
-    order = sorted(counts, key=lambda key: (rare.get(key[0], 0), key[2] not in people, counts[key], began[key], key))
+    order = sorted(
+        counts,
+        key=lambda key: (
+            key[0] not in TELLING, key[2] not in people, rare.get(key[0], 0), counts[key], began[key], key,
+        ),
+    )  # fmt: skip
     return tuple(_line(key, counts[key], began[key], hosts) for key in _varied(order))
 
 

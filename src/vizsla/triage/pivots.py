@@ -7,6 +7,7 @@ place), never passed through raw.
 
 from __future__ import annotations
 
+import re
 import shlex
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -90,6 +91,12 @@ def vql(value: str) -> str:
     return '"' + "".join(f"\\{c}" if c in '\\"' else _bytes(c) if hidden(c) else c for c in value) + '"'
 
 
+def needle(value: str) -> str:
+    """The longest part of a value that is written alike in XML, JSON and plain text; the value where it has none."""
+    parts = re.split(r"[^A-Za-z0-9_.:/ -]+", value[:LONGEST])
+    return max(parts, key=len).strip() or value[:60]
+
+
 def sql(value: str) -> str:
     """An SQL string literal, for `--where`."""
     return "'" + value.replace("'", "''").replace("\x00", "") + "'"
@@ -139,10 +146,10 @@ class Clue:
 
     @property
     def telling(self) -> tuple[str, str]:
-        """(field, value) to look for elsewhere; ('', '') where the event has none of the known ones."""
+        """(field, value) to look for elsewhere, whole; ('', '') where the event has none that is short enough."""
         for name in TELLING:
-            if value := self.fields.get(name, ""):
-                return name, value[:LONGEST]
+            if 0 < len(value := self.fields.get(name, "")) <= LONGEST:
+                return name, value
         return "", ""
 
 
@@ -247,7 +254,7 @@ def _defender(clue: Clue) -> Iterator[Pivot]:
         yield Pivot("which devices talk to this address", query, "kql")
     if clue.event_id and not clue.table.startswith("zeek_"):
         name, value = clue.telling
-        has = f" and tostring(EventData) has {kql(value[:100])}" if name else ""
+        has = f" and tostring(EventData) contains {kql(needle(value))}" if name else ""
         table = "SecurityEvent" if clue.table == "windows_security" else "Event"
         number = int(clue.event_id) if clue.event_id.isdecimal() and clue.event_id.isascii() else 0
         query = f"{table} | where EventID == {number}{has} | summarize count(), min(TimeGenerated) by Computer"
