@@ -1,0 +1,33 @@
+"""A worker for the pool's tests: `python -m ingest_worker_fake`. What it does to a file, the file's name says."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from lake_samples import events
+from vizsla.ingest.task import Stamped, Whole
+from vizsla.ingest.wire import pack, receive, send, unpack_task
+
+
+def main() -> None:
+    out = sys.stdout.buffer
+    while True:
+        try:
+            task = unpack_task(receive(sys.stdin.buffer).decode("ascii"))
+        except EOFError:
+            return
+        name = Path(task.path).name
+        first = int(name.split("-")[0]) * 100
+        send(out, pack(Stamped(task.path, "fake", "windows_sysmon", events(range(first, first + 50)))))
+        once = Path(task.path + ".died")
+        if "crash" in name or ("stumble" in name and not once.exists()):
+            once.write_text("")
+            os._exit(7)
+        send(out, pack(Stamped(task.path, "fake", "windows_sysmon", events(range(first + 50, first + 100)))))
+        send(out, pack(Whole(task.path, "")))
+
+
+if __name__ == "__main__":
+    main()
