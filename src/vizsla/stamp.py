@@ -145,7 +145,7 @@ class Stamper:
 
     def _fitted(self, table: str, native: dict[str, pa.Array], extra: pa.Array | None,
                 ) -> tuple[dict[str, pa.Array], pa.Array | None]:  # fmt: skip
-        """At most 1,000 columns a table and file: those that came first stay, the most frequent of the others follow."""
+        """At most 1,000 columns a table and file: those that came first stay, the most frequent others follow."""
         spelling = self._columns[table]
         limit = MAX_COLUMNS - len(EVENT_FIELDS) - 1
         new = [n for n in native if n.lower() not in spelling]

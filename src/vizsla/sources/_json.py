@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, BinaryIO
 
 import orjson
@@ -79,6 +80,16 @@ class _Ahead:
             data, self.head = self.head[:size], self.head[size:]
             return data
         return self.stream.read(size)
+
+
+def head_records(head: bytes) -> list[dict[str, Any]]:
+    """The records that stand whole in the head of a file, for sniffing."""
+    cut = head.rfind(b"\n")
+    whole = head[: cut + 1] if cut > 0 else head
+    for portion in records(BytesIO(whole)):
+        if isinstance(portion, Portion):
+            return portion.records
+    return []
 
 
 def _one_a_line(head: bytes) -> bool:

@@ -53,38 +53,47 @@ def full_read(stream: BinaryIO, size: int) -> bytes:
     return b"".join(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive whole lines as they lie in the stream, without the last one's line feed; see `Lines`."""
+
+    start: int
+    data: bytes
+    ended: bool = True
+
+
 def line_blocks(stream: BinaryIO, block: int = BLOCK, max_line: int = MAX_LINE) -> Iterator[Lines | TooLong]:
     """All lines of a stream in order. Memory: a block and at most one line of `max_line` bytes."""
+    for chunk in chunks(stream, block, max_line):
+        yield chunk if isinstance(chunk, TooLong) else Lines(chunk.start, chunk.data.split(b"\n"), chunk.ended)
+
+
+def chunks(stream: BinaryIO, block: int = BLOCK, max_line: int = MAX_LINE) -> Iterator[Chunk | TooLong]:
+    """The same in blocks that are not yet split."""
     at = 0  # where the bytes held begin
     held: list[bytes] = []  # the beginning of a line whose end is not yet seen
     held_bytes = 0
     skipping = False  # within a line that is too long
     while data := full_read(stream, block):
-        cut = data.rfind(b"\n")
-        if cut < 0:
+        first, cut = data.find(b"\n"), data.rfind(b"\n")
+        if first < 0:
             held_bytes += len(data)
             if skipping or held_bytes > max_line:
                 skipping, held = True, []
             else:
                 held.append(data)
             continue
-        if skipping:
-            first = data.find(b"\n")
-            length = held_bytes + first
-            yield TooLong(at, length)
-            at, skipping, held_bytes = at + length + 1, False, 0
-            data, cut = data[first + 1 :], cut - first - 1
-        if cut >= 0:
-            lines = b"".join([*held, data[:cut]]).split(b"\n")
-            if held_bytes + data.find(b"\n") > max_line:
-                yield TooLong(at, len(lines[0]))
-                at += len(lines.pop(0)) + 1
-            if lines:
-                yield Lines(at, lines)
-            at += sum(map(len, lines)) + len(lines)
+        begin = 0  # of the lines in `data` that are whole
+        if skipping or held_bytes + first > max_line:
+            yield TooLong(at, held_bytes + first)
+            at, begin, held, skipping = at + held_bytes + first + 1, first + 1, [], False
+        if cut >= begin:
+            whole = b"".join([*held, data[begin:cut]])
+            yield Chunk(at, whole)
+            at += len(whole) + 1
         held = [data[cut + 1 :]]
         held_bytes = len(held[0])
     if skipping:
         yield TooLong(at, held_bytes)
     elif held_bytes:
-        yield Lines(at, [b"".join(held)], ended=False)
+        yield Chunk(at, b"".join(held), ended=False)

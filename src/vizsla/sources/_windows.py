@@ -59,14 +59,20 @@ def specs() -> tuple[TableSpec, ...]:
     return (
         TableSpec("windows_sysmon", "Sysmon: processes, network, registry, files, pipes, DNS of a host", sysmon),
         TableSpec("windows_security", "The Security channel: logons, processes, objects, accounts", security),
-        TableSpec("windows_system", "The System channel: services, drivers, boots",
-                  (*SYSTEM, "ServiceName", "ImagePath", "ServiceType", "StartType", "AccountName")),  # fmt: skip
+        TableSpec(
+            "windows_system",
+            "The System channel: services, drivers, boots",
+            (*SYSTEM, "ServiceName", "ImagePath", "ServiceType", "StartType", "AccountName"),
+        ),
         TableSpec("windows_application", "The Application channel", SYSTEM),
-        TableSpec("windows_powershell", "PowerShell: script blocks, modules, remoting",
-                  (*SYSTEM, "ScriptBlockText", "ScriptBlockId", "Path", "Payload", "ContextInfo")),  # fmt: skip
+        TableSpec(
+            "windows_powershell",
+            "PowerShell: script blocks, modules, remoting",
+            (*SYSTEM, "ScriptBlockText", "ScriptBlockId", "Path", "Payload", "ContextInfo"),
+        ),
         TableSpec("windows_powershell_classic", "Windows PowerShell: engine and provider lifecycle, pipelines", SYSTEM),
         TableSpec("windows_*", "Any other Windows channel", SYSTEM),
-    )  # fmt: skip
+    )
 
 
 SPECS = specs()

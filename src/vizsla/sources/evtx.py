@@ -50,6 +50,8 @@ def _read(content: str | BinaryIO, name: str) -> Iterator[Batch | Rejected]:
             damaged += 1
             yield Rejected(f"{name}#damage{damaged}", _reason(error))
             continue
+        if record is None:
+            break
         if (why := _add(tables, record)) is not None:
             yield Rejected(f"{name}#{record.get('event_record_id')}", why)
         count += 1

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from vizsla.source import Batch, LogFile, Rejected
-from vizsla.sources._json import Bad, Portion, records
+from vizsla.sources._json import Bad, Portion, head_records, records
 from vizsla.sources._windows import SPECS, WindowsTables, data_name, flatten_event, put, table_of, text_of
 
 LEVELS = frozenset({"INFO", "WARNING", "ERROR", "CRITICAL", "DEBUG", "VERBOSE", "AUDIT_SUCCESS", "AUDIT_FAILURE"})
@@ -66,10 +66,9 @@ class WindowsJson:
         text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
         if text[:1] not in (b"{", b"[") or not HINT.search(text):
             return 0.0
-        for portion in records(_Head(text)):
-            if isinstance(portion, Portion):
-                known = sum(1 for r in portion.records if shape_of(unwrapped(r)) is not None)
-                return 0.95 * known / len(portion.records)
+        found = head_records(text)
+        if found:
+            return 0.95 * sum(1 for r in found if shape_of(unwrapped(r)) is not None) / len(found)
         return 0.3 if re.search(rb'"(?:EventID|event_id)"\s*:', text[:4096]) else 0.0
 
     def read(self, file: LogFile) -> Iterator[Batch | Rejected]:
@@ -83,18 +82,6 @@ class WindowsJson:
                     yield Rejected(f"{file.name}#{place}", "JSON, but no Windows event: neither EventID nor event_id")
                 yield from tables.full()
         yield from tables.rest()
-
-
-class _Head:
-    """The head of a file as a stream that ends where a line ends."""
-
-    def __init__(self, head: bytes) -> None:
-        cut = head.rfind(b"\n")
-        self.head = head[: cut + 1] if cut > 0 else head
-
-    def read(self, size: int = -1) -> bytes:
-        data, self.head = self.head, b""
-        return data
 
 
 def unwrapped(record: dict[str, Any]) -> dict[str, Any]:
