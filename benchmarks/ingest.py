@@ -1,0 +1,135 @@
+"""How fast logs get into the lake: whole processes, each beside its reference in the same run.
+
+    python benchmarks/ingest.py EVTX_FOLDER JSON_LINES [--records N] [--repeat R]
+
+EVTX_FOLDER holds many EVTX, such as copies of a set of samples with other computers' names. Rates are slopes
+between half of the input and all of it, so that start-up does not count. References: the bare `evtx` parser over
+the same files, and DuckDB's `COPY (FROM read_json(…, sample_size=-1)) TO` Parquet over the same lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+GOALS = {"EVTX": 0.15, "JSON lines": 1 / 3}
+
+INGEST = """
+import sys
+from vizsla.ingest import ingest
+from vizsla.lake import Lake
+report = ingest(sys.argv[2:], Lake.open(sys.argv[1], create=True))
+assert all(log.records == log.stored + log.known + log.rejected for log in report.readings)
+print(sum(log.records for log in report.readings))
+"""
+BARE = """
+import sys
+from pathlib import Path
+from evtx import PyEvtxParser
+count = 0
+for folder in sys.argv[2:]:
+    for file in Path(folder).rglob("*.evtx"):
+        for record in PyEvtxParser(str(file)).records_json():
+            count += 1
+print(count)
+"""
+DUCKDB = """
+import sys
+import duckdb
+duckdb.sql("SET enable_progress_bar = false")
+source, target = sys.argv[2], sys.argv[1] + ".parquet"
+duckdb.sql(f"COPY (FROM read_json('{source}', sample_size=-1)) TO '{target}'")
+print(duckdb.sql(f"SELECT count(*) FROM '{target}'").fetchone()[0])
+"""
+
+
+def process(script: str, scratch: Path, *paths: Path) -> tuple[int, float]:
+    """Run a script as a process of its own; the records that it tells, and its seconds."""
+    target = Path(tempfile.mkdtemp(dir=scratch)) / "out"
+    begun = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(target), *map(str, paths)], check=True, capture_output=True, text=True
+    )
+    seconds = time.perf_counter() - begun
+    shutil.rmtree(target.parent)
+    return int(done.stdout.split()[-1]), seconds
+
+
+def slope(script: str, scratch: Path, half: Sequence[Path], whole: Sequence[Path], repeat: int) -> tuple[float, float]:
+    """Records a second between half and whole, and the seconds that no record accounts for; the best of `repeat`."""
+    few, fast = min((process(script, scratch, *half) for _ in range(repeat)), key=lambda r: r[1])
+    many, slow = min((process(script, scratch, *whole) for _ in range(repeat)), key=lambda r: r[1])
+    rate = (many - few) / (slow - fast)
+    return rate, max(0.0, fast - few / rate)
+
+
+def halves_of_folder(folder: Path, scratch: Path, records: int | None) -> tuple[list[Path], list[Path]]:
+    """A folder's EVTX as two folders of links, alike in what they hold; of about `records` records together."""
+    files = sorted(folder.rglob("*.evtx"), key=lambda path: (path.name, str(path)))
+    if records is not None:
+        per_file = process(BARE, scratch, folder)[0] / len(files)
+        step = max(1, round(len(files) * per_file / records))
+        files = files[::step]
+    parts = [scratch / "evtx0", scratch / "evtx1"]
+    for number, file in enumerate(files):
+        link = parts[number % 2] / f"{number}.evtx"
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(file.resolve())
+    return parts[:1], parts
+
+
+def halves_of_lines(file: Path, scratch: Path, records: int | None) -> tuple[list[Path], list[Path]]:
+    """The first half of a file's lines as a file, and all of them (the first `records`, where given)."""
+    count = 0
+    with file.open("rb") as lines:
+        count = sum(1 for _ in lines)
+    count = min(count, records or count)
+    parts = [scratch / "half.jsonl", scratch / "whole.jsonl"]
+    with file.open("rb") as lines, parts[0].open("wb") as half, parts[1].open("wb") as whole:
+        for number, line in zip(range(count), lines, strict=False):
+            whole.write(line)
+            if number < count // 2:
+                half.write(line)
+    return parts[:1], parts[1:]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print one table; 1 where a goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("evtx", type=Path)
+    parser.add_argument("json", type=Path)
+    parser.add_argument("--records", type=int, help="use about so many records of each")
+    parser.add_argument("--repeat", type=int, default=1, help="take the best of so many runs")
+    chosen = parser.parse_args(argv)
+    cases: list[tuple[str, Callable[..., tuple[list[Path], list[Path]]], Path, str, str]] = [
+        ("EVTX", halves_of_folder, chosen.evtx, BARE, "evtx, bare"),
+        ("JSON lines", halves_of_lines, chosen.json, DUCKDB, "DuckDB COPY"),
+    ]
+    missed = 0
+    print(
+        f"{'input':<12}{'reference':<14}{'records/s':>12}{'start-up':>10}{'ours':>12}{'start-up':>10}{'ratio':>8}{'goal':>7}"
+    )
+    with tempfile.TemporaryDirectory(prefix="vizsla-bench-") as name:
+        scratch = Path(name)
+        for title, halves, path, reference, peer in cases:
+            half, whole = halves(path, scratch, chosen.records)
+            theirs, their_start = slope(reference, scratch, half, whole, chosen.repeat)
+            ours, our_start = slope(INGEST, scratch, half, whole, chosen.repeat)
+            ratio = ours / theirs
+            missed += ratio < GOALS[title]
+            print(
+                f"{title:<12}{peer:<14}{theirs:>12,.0f}{their_start:>9.2f}s{ours:>12,.0f}{our_start:>9.2f}s"
+                f"{ratio:>8.3f}{GOALS[title]:>7.3f}",
+                flush=True,
+            )
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
