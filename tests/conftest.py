@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from vizsla.engine import Engine
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +28,45 @@ def real_data() -> Path:
     if os.environ.get("VIZSLA_REQUIRE_REAL_DATA") == "1":
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def java() -> None:
+    """Skips where Java or PySpark is missing; fails instead where VIZSLA_REQUIRE_SPARK=1."""
+    pytest.importorskip("pyspark", reason="PySpark is not installed: pip install 'vizsla[spark]'")
+    if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
+        message = "Java is missing: the Spark tests need a Java runtime"
+        if os.environ.get("VIZSLA_REQUIRE_SPARK") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def duckdb_engine() -> Iterator[Engine]:
+    """DuckDB in this process."""
+    from vizsla.engines import connect
+
+    with connect("duckdb") as engine:
+        yield engine
+
+
+_SPARK: list[Engine] = []
+
+
+@pytest.fixture
+def spark_engine(java: None) -> Engine:
+    """Spark in this process, on two threads; opened once, and again where a test's own Spark took its place."""
+    from pyspark import SparkContext
+
+    from vizsla.engines import connect
+
+    if SparkContext._active_spark_context is None:
+        _SPARK[:] = [connect("spark", "local[2]")]
+    return _SPARK[0]
+
+
+@pytest.fixture(params=["duckdb", pytest.param("spark", marks=pytest.mark.spark)])
+def each_engine(request: pytest.FixtureRequest) -> Engine:
+    """Every engine in turn: what a test says holds on all of them."""
+    engine: Engine = request.getfixturevalue(f"{request.param}_engine")
+    return engine

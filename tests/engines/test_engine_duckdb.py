@@ -4,20 +4,16 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections import Counter
 from pathlib import Path
 
-import ibis
-import pyarrow as pa
 import pytest
-from engine_mappers import Count, Rows, Where
-from engine_samples import SCHEMA, moment, rows, scan_of
+from engine_mappers import Rows, Where
+from engine_samples import scan_of
 
 import vizsla.engines
 from vizsla.engines import connect
 from vizsla.engines.duckdb import DuckDB
 from vizsla.errors import EngineError
-from vizsla.lake import Scan
 
 
 @pytest.fixture
@@ -43,85 +39,10 @@ def test_registry_imports_nothing_early():
     assert said.strip().endswith("False")
 
 
-def test_table_holds_every_row_and_column(engine, lake_table):
-    table = engine.collect(engine.table(scan_of(lake_table)).order_by("_id"))
-    assert table.schema.field("_time").type == pa.timestamp("us", tz="UTC")
-    assert table.column_names == SCHEMA.names
-    expected = sorted(({n: r.get(n) for n in SCHEMA.names} for r in rows()), key=lambda r: str(r["_id"]))
-    got = table.to_pylist()
-    for row in got:  # a map comes as pairs; an absent one as None
-        row["_extra"] = row["_extra"] or None
-    assert got == expected
-
-
-def test_table_knows_columns_that_no_file_has(engine, lake_table):
-    schema = SCHEMA.append(pa.field("Never", pa.string()))
-    never = engine.collect(engine.table(scan_of(lake_table, schema)).select("Never"))
-    assert never.column("Never").null_count == len(rows())
-    assert never.schema.field("Never").type == pa.string()
-
-
-@pytest.mark.parametrize(
-    "limits",
-    [
-        {"since": moment(2, 0)},
-        {"until": moment(2, 3)},
-        {"since": moment(1, 5), "until": moment(3, 5), "hosts": ("beta",)},
-        {"hosts": ("alpha", "beta")},
-        {"hosts": ()},
-    ],
-)
-def test_table_and_map_keep_the_same_rows(engine, lake_table, limits):
-    scan = scan_of(lake_table, **limits)
-    table = set(engine.collect(engine.table(scan).select("_id")).column("_id").to_pylist())
-    mapped = {r for b in engine.map(scan, ["_id"], Rows()) for r in b.column("row").to_pylist()}
-    since, until, hosts = limits.get("since"), limits.get("until"), limits.get("hosts")
-    expected = {
-        r["_id"]
-        for r in rows()
-        if (since is None or ("_time" in r and r["_time"] >= since))
-        and (until is None or ("_time" in r and r["_time"] < until))
-        and (hosts is None or r["_host"] in hosts)
-    }
-    assert table == expected
-    assert mapped == {f"_id={i}" for i in expected}
-
-
-def test_map_gives_columns_in_order_with_nulls_and_day(engine, lake_table):
-    wanted = ["Late", "_day", "Never", "_id", "_extra"]
-    seen = [r for b in engine.map(scan_of(lake_table), wanted, Rows()) for r in b.column("row").to_pylist()]
-    assert len(seen) == len(rows())
-    assert "Late=there|_day=2026-01-03|Never=None|_id=3-7|_extra=[('k', '7')]" in seen
-    assert "Late=None|_day=unknown|Never=None|_id=lost|_extra=None" in seen
-
-
-def test_map_of_nothing_but_the_day_counts_rows(engine, lake_table):
-    counts: Counter[str] = Counter()
-    for batch in engine.map(scan_of(lake_table), ["_day"], Count("_day")):
-        for row in batch.to_pylist():
-            counts[row["key"]] += row["n"]
-    assert counts == Counter(r["_day"] for r in rows())
-
-
-def test_empty_scan(engine):
-    scan = Scan("t", (), SCHEMA, 0, 0)
-    assert engine.collect(engine.table(scan)).num_rows == 0
-    assert [b for b in engine.map(scan, ["_id"], Rows()) if b.num_rows] == []
-
-
-def test_batches_stream(engine, lake_table):
-    assert sum(b.num_rows for b in engine.batches(engine.table(scan_of(lake_table)))) == len(rows())
-
-
 def test_map_can_be_left_early(engine, lake_table):
     stream = engine.map(scan_of(lake_table), ["_id"], Rows())
     next(stream)
     stream.close()
-
-
-def test_map_raises_what_the_mapper_raised(engine, lake_table):
-    with pytest.raises(KeyError):
-        list(engine.map(scan_of(lake_table), ["_id"], Count("_host")))
 
 
 def test_spread_uses_other_processes(lake_table):
@@ -163,18 +84,3 @@ def test_registry_refuses_a_second_of_the_same_name(monkeypatch):
     monkeypatch.setattr(vizsla.engines, "entry_points", lambda group: [Entry()])
     with pytest.raises(EngineError, match="two engines"):
         vizsla.engines.engines()
-
-
-def test_queries_run_while_a_stream_is_open(engine, lake_table):
-    table = engine.table(scan_of(lake_table))
-    stream = engine.batches(table)
-    next(stream)
-    assert engine.collect(table.count().as_table()).to_pylist() == [{"CountStar()": len(rows())}]
-    stream.close()
-
-
-def test_memory_tables_join_tables_of_the_lake(engine, lake_table):
-    table = engine.table(scan_of(lake_table))
-    wanted = ibis.memtable(pa.table({"EventID": ["1"]}))
-    joined = engine.collect(table.join(wanted, "EventID").select("_id"))
-    assert joined.num_rows == sum(r["EventID"] == "1" for r in rows())

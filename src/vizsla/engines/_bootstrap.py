@@ -75,7 +75,7 @@ def prepare(folder: str, made_for: dict[str, str]) -> str:
     roots = [Path.cwd()]  # where Spark Connect unpacks
     if getattr(SparkFiles, "_root_directory", None):
         roots.insert(0, Path(SparkFiles.getRootDirectory()))
-    places = [str(root / folder) for root in roots]
+    places = [str((root / folder).resolve()) for root in roots]
     found = next((place for place in places if Path(place, "vizsla").is_dir()), None)
     if found is None:
         return f"the archive that Vizsla ships itself in was not unpacked at {' or '.join(places)}"
@@ -83,11 +83,11 @@ def prepare(folder: str, made_for: dict[str, str]) -> str:
         sys.path.insert(0, found)
         importlib.invalidate_caches()
     loaded = sys.modules.get("vizsla")
-    if loaded is not None and not str(loaded.__file__).startswith(found):
+    if loaded is not None and not str(Path(str(loaded.__file__)).resolve()).startswith(found):
         for name in [n for n in sys.modules if n == "vizsla" or n.startswith("vizsla.")]:
             del sys.modules[name]
     import vizsla
 
-    if vizsla.__version__ != made_for["vizsla"] or not str(vizsla.__file__).startswith(found):
+    if vizsla.__version__ != made_for["vizsla"] or not str(Path(vizsla.__file__).resolve()).startswith(found):
         return f"the executors see Vizsla {vizsla.__version__} at {vizsla.__file__}, the driver {made_for['vizsla']}"
     return ""
