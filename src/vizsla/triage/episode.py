@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vizsla.analytics.rarity.encode import I64, U64, code_of, mixed
+from vizsla.analytics.rarity.encode import I64, U64, mixed
 from vizsla.analytics.rarity.fields import profile
 from vizsla.analytics.rarity.model import ScoredUnits, hour_of_slice, unit_key
+from vizsla.analytics.rarity.tally import DAY, SLICE
 from vizsla.calibration import Floats, Tail, bits, pooled_e
 from vizsla.triage.anchor import Anchors
 
@@ -90,6 +91,20 @@ def family_tails(ties: Ties) -> FamilyTails:
     return FamilyTails(own, Tail.of(ties.surprisal[first]))
 
 
+def windows(ties: Ties) -> I64:
+    """The episode of each tie, as a number: one anchor's activity without an hour's pause, and within one day.
+
+    Built on all that happened, surprising or not, so that an episode keeps its beginning whatever the baseline.
+    """
+    order = np.lexsort((ties.slice, ties.anchor))
+    anchor, slices = ties.anchor[order], ties.slice[order]
+    day = slices // (DAY // SLICE)
+    new = (anchor[1:] != anchor[:-1]) | (slices[1:] - slices[:-1] > GAP) | (day[1:] != day[:-1])
+    numbers = np.empty(len(order), dtype=np.int64)
+    numbers[order] = np.cumsum(np.r_[False, new]) if len(order) else 0
+    return numbers
+
+
 @dataclass(frozen=True, slots=True)
 class Lit:
     """Ties that speak (`value` above zero before weighing), with their weights and the episode each belongs to."""
@@ -107,8 +122,9 @@ class Lit:
 
 @dataclass(frozen=True, slots=True)
 class Episodes:
-    """Per episode (window): bits and surprisal of its strongest slice, and which slice that is."""
+    """Per episode with evidence: bits and surprisal of its strongest slice, and which slice that is."""
 
+    window: I64
     bits: Floats
     surprisal: Floats
     slice: I64
@@ -123,23 +139,19 @@ def lit(ties: Ties, tails: FamilyTails, weigh: Callable[[I64], Floats]) -> Lit:
         own = ties.family == i
         base[own] = tails.bits(name, ties.surprisal[own])
     at = np.flatnonzero(base > 0)
-    order = np.lexsort((ties.slice[at], ties.anchor[at]))
-    at = at[order]
-    anchor, slices = ties.anchor[at], ties.slice[at]
-    new = np.r_[True, (anchor[1:] != anchor[:-1]) | (slices[1:] - slices[:-1] > GAP)] if len(at) else np.zeros(0, bool)
+    at = at[np.lexsort((ties.slice[at], ties.anchor[at]))]
     distinct, inverse = np.unique(ties.unit[at], return_inverse=True)
     weight = weigh(distinct)[inverse] * np.minimum(1.0, base[at]) if len(at) else np.zeros(0)
-    return Lit(ties, at, base[at], weight, np.cumsum(new) - 1)
+    return Lit(ties, at, base[at], weight, windows(ties)[at])
 
 
 def episodes(found: Lit) -> Episodes:
     """Combine: per window, slice and family the strongest; families add; of a window's slices the strongest counts."""
     ties, at = found.ties, found.at
     if not len(at):
-        nothing = np.zeros(0)
-        return Episodes(
-            nothing, nothing, nothing.astype(np.int64), nothing.astype(np.uint64), nothing.astype(np.uint64)
-        )
+        empty, nothing = np.zeros(0, dtype=np.int64), np.zeros(0)
+        code = empty.astype(np.uint64)
+        return Episodes(empty, nothing, nothing, empty, code, code)
     order = np.lexsort((-found.value, ties.family[at], ties.slice[at], found.window))
     window, slices, family = found.window[order], ties.slice[at][order], ties.family[at][order]
     same_slice = np.r_[False, (window[1:] == window[:-1]) & (slices[1:] == slices[:-1])]
@@ -154,10 +166,10 @@ def episodes(found: Lit) -> Episodes:
     top = ranked[np.flatnonzero(np.r_[True, slice_window[ranked][1:] != slice_window[ranked][:-1]])]
     place = at[order][slice_begins[top]]
     return Episodes(
-        slice_bits[top], slice_surprisal[top], slices[slice_begins[top]], ties.anchor[place], ties.host[place]
+        slice_window[top],
+        slice_bits[top],
+        slice_surprisal[top],
+        slices[slice_begins[top]],
+        ties.anchor[place],
+        ties.host[place],
     )
-
-
-def kind_codes(kinds: tuple[str, ...]) -> U64:
-    """The codes of kinds, as ties have them."""
-    return np.array([code_of(kind) for kind in kinds], dtype=np.uint64)

@@ -52,7 +52,8 @@ def tally(
     engine: Engine, scans: Sequence[Scan], share: float = 1.0, seen: Callable[[str], None] | None = None
 ) -> Tallied:
     """One pass over the scans; `seen` is told of each table as it begins."""
-    result, heaps = Tallied(share=share), {}
+    result = Tallied(share=share)
+    heaps: dict[str, Heap] = {}
     ties, starts = Heap(TIE_KEY, TIE_SUM), Heap(START_KEY, {})
     for scan in scans:
         if seen:
@@ -68,7 +69,8 @@ def tally(
                 ties.add(rows)
             else:
                 starts.add(rows)
-    result.units = {kind: heap.columns() for kind, heap in sorted(heaps.items())}
+    # Fields in order of name: the order of adding up must not depend on who read what first.
+    result.units = {kind: dict(sorted(heap.columns().items())) for kind, heap in sorted(heaps.items())}
     result.ties = ties.columns() if ties.chunks else {}
     result.starts = starts.columns() if starts.chunks else {}
     return result
@@ -180,8 +182,22 @@ def counted(units: Mapping[str, Columns]) -> dict[str, KindCounts]:
         return dict(zip(units, threads.map(lambda item: count(*item), units.items()), strict=True))
 
 
-def learn(tallied: Tallied, group: Callable[[Columns], I64] = day_groups) -> tuple[Model, ScoredUnits]:
-    """The model of a tally, and its sampled units scored as if their own group (a host-day) had never been seen."""
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A model, and the sample's units (by kind) scored as if their own group had never been seen."""
+
+    model: Model
+    sample: Mapping[str, Columns]
+    scored: ScoredUnits
+
+    @property
+    def host_days(self) -> int:
+        """Host-days of the sample."""
+        return _extent(self.sample)[0]
+
+
+def learn(tallied: Tallied, group: Callable[[Columns], I64] = day_groups) -> Learnt:
+    """The model of a tally; units of one group (a host-day, unless told otherwise) are left out together."""
     kinds = counted(tallied.units)
     chosen = {kind: _sample(units, tallied.share) for kind, units in tallied.units.items()}
     bare = Model(kinds, tallied.words, {}, Tail.of(np.zeros(0)), {"": Newness(0, 0)}, *_extent(tallied.units))
@@ -198,7 +214,7 @@ def learn(tallied: Tallied, group: Callable[[Columns], I64] = day_groups) -> tup
     def score(kind: str, units: Columns) -> Floats:
         return np.where(alone[kind], model._quantile(model.new(kind).p), left_out[kind])
 
-    return model, scored(chosen, score)
+    return Learnt(model, chosen, scored(chosen, score))
 
 
 def _sample(units: Columns, share: float) -> Columns:

@@ -1,0 +1,247 @@
+"""From ranked episodes to findings: patterns collapse into instances, evidence becomes lines with reasons and events."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+
+from vizsla.analytics.rarity.encode import I64, code_of, mixed
+from vizsla.analytics.rarity.fields import profile
+from vizsla.analytics.rarity.model import Model, Tallied, tally
+from vizsla.analytics.rarity.pick import KEY, KIND, Pick, tie_key
+from vizsla.analytics.rarity.tally import SLICE, unpacked
+from vizsla.engine import Engine
+from vizsla.lake import Scan
+from vizsla.nouns import EventRef, Evidence
+from vizsla.nouns.event import HOST, ID, ORIGIN, TIME
+from vizsla.triage.reasons import reasons
+from vizsla.triage.replay import Ranked
+from vizsla.triage.titles import summary
+
+__all__ = ["Pattern", "evidence", "patterns", "picked", "tally"]
+
+CLOSE = 0.6  # share of a line's greatest surprisal from which other units stand on the same line
+UNITS = 20  # units shown on one line
+EVENTS = 20  # events shown on one line
+LINES = 40  # lines of one finding
+CHANNEL, RECORD = "Channel", "EventRecordID"
+ZEEK_RECORD = "uid"
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Episodes that show the same: the strongest stands for all of them."""
+
+    id: str  # of the strongest episode, from its anchor alone
+    pattern_id: str
+    episode: int  # place among the episodes
+    instances: int
+    hosts: tuple[str, ...]
+    bits: float
+    surprisal: float
+    start: datetime
+
+
+def patterns(ranked: Ranked, words: Mapping[int, str]) -> list[Pattern]:
+    """All episodes with evidence, one per pattern, strongest first; ties by surprisal, then by id."""
+    found, ties = ranked.episodes, ranked.ties
+    if not len(found.bits):
+        return []
+    shown = _shown(ranked)
+    first = _first_time(ranked)
+    groups: dict[str, list[int]] = defaultdict(list)
+    ids = [f"{code:016x}" for code in mixed(found.anchor, found.host, (first // SLICE).astype(np.uint64)).tolist()]
+    for place, key in enumerate(shown):
+        groups[key].append(place)
+    made = []
+    for key, places in groups.items():
+        places.sort(key=lambda p: (-found.bits[p], -found.surprisal[p], ids[p]))
+        lead = places[0]
+        hosts = tuple(sorted({words.get(int(found.host[p]), "") for p in places}))
+        when = datetime.fromtimestamp(int(first[lead]) / 1e6, UTC)
+        made.append(
+            Pattern(
+                ids[lead], key, lead, len(places), hosts, float(found.bits[lead]), float(found.surprisal[lead]), when
+            )
+        )
+    return sorted(made, key=lambda p: (-p.bits, -p.surprisal, p.id))
+
+
+def _best(ranked: Ranked) -> I64:
+    """Places in `lit` of what counts: in each episode's strongest slice, the strongest tie of each family."""
+    lit, ties, found = ranked.lit, ranked.ties, ranked.episodes
+    place = np.searchsorted(found.window, lit.window)
+    in_slice = np.flatnonzero((ties.slice[lit.at] == found.slice[place]) & (lit.value > 0))
+    family = ties.family[lit.at[in_slice]]
+    order = np.lexsort((ties.unit[lit.at[in_slice]], -ties.surprisal[lit.at[in_slice]], -lit.value[in_slice], family,
+                        lit.window[in_slice]))  # fmt: skip
+    window, family = lit.window[in_slice][order], family[order]
+    new = np.r_[True, (window[1:] != window[:-1]) | (family[1:] != family[:-1])] if len(order) else np.zeros(0, bool)
+    return in_slice[order[new]]
+
+
+def _shown(ranked: Ranked) -> list[str]:
+    """Per episode, a code of what counts in it: kinds and patterns, whatever host, user or time."""
+    lit, ties = ranked.lit, ranked.ties
+    best = _best(ranked)
+    units = ties.unit[lit.at[best]]
+    scored, columns = ranked.weigher.units, ranked.weigher.columns
+    codes = np.empty(len(best), dtype=np.uint64)
+    for number, kind in enumerate(scored.kinds):
+        own = scored.kind[units] == number
+        if own.any():
+            pattern = columns[kind]["pattern"][scored.row[units[own]]]
+            codes[own] = mixed(np.full(len(pattern), code_of(kind), dtype=np.uint64), pattern)
+    place = np.searchsorted(ranked.episodes.window, lit.window[best])
+    total = np.zeros(len(ranked.episodes.bits), dtype=np.uint64)
+    np.add.at(total, place, codes)  # a sum: the order of families does not matter
+    return [f"{code:016x}" if code else f"{i:016x}" for i, code in enumerate(total.tolist())]
+
+
+def _first_time(ranked: Ranked) -> I64:
+    """When each episode began, surprising or not."""
+    from vizsla.triage.episode import windows
+
+    numbers = windows(ranked.ties)
+    began = np.full(int(numbers.max()) + 1 if len(numbers) else 0, np.iinfo(np.int64).max)
+    np.minimum.at(began, numbers, ranked.ties.time)
+    return began[ranked.episodes.window]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of evidence before its events are fetched: places in `lit`, the strongest first."""
+
+    kind: str
+    places: tuple[int, ...]
+    bits: float  # what it adds to its finding
+    count: int  # events
+
+
+def lines(ranked: Ranked, chosen: Sequence[Pattern]) -> dict[int, list[Line]]:
+    """The lines of the chosen episodes: one per kind of event, the strongest first, by value and then surprisal."""
+    lit, ties, scored = ranked.lit, ranked.ties, ranked.weigher.units
+    counting = {int(p) for p in _best(ranked)}
+    wanted = {int(ranked.episodes.window[p.episode]): p.episode for p in chosen}
+    value, surprisal = lit.value, ties.surprisal[lit.at]
+    grouped: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for place in np.flatnonzero(np.isin(lit.window, np.fromiter(wanted, np.int64, len(wanted)))).tolist():
+        grouped[int(lit.window[place])][int(scored.kind[ties.unit[lit.at[place]]])].append(place)
+    made: dict[int, list[Line]] = {}
+    for window, kinds in grouped.items():
+        rows = []
+        for number, places in kinds.items():
+            places.sort(key=lambda p: (-value[p], -surprisal[p], int(ties.unit[lit.at[p]]), int(ties.tie[lit.at[p]])))
+            adds = sum(float(value[p]) for p in places if p in counting)
+            close = [p for p in places if surprisal[p] >= CLOSE * surprisal[places[0]]]
+            count = int(sum(ties.n[lit.at[p]] for p in close))
+            lead = places[0]
+            row = Line(scored.kinds[number], tuple(close[:UNITS]), adds, count)
+            rows.append((-float(value[lead]), -float(surprisal[lead]), row.kind, row))
+        rows.sort(key=lambda r: r[:3])
+        kept = [row for v, _, _, row in rows if v < 0 or row.bits > 0] or [rows[0][3]]
+        made[wanted[window]] = kept[:LINES]
+    return made
+
+
+def picked(
+    engine: Engine, scans: Iterable[Scan], tallied: Tallied, ranked: Ranked, found: Mapping[int, list[Line]]
+) -> dict[int, list[dict[str, object]]]:
+    """The native events behind the lines, by tie key; one pass over the tables concerned."""
+    places = [p for rows in found.values() for line in rows for p in line.places]
+    kinds = {line.kind for rows in found.values() for line in rows}
+    if not places:
+        return {}
+    chosen = ranked.ties.tie[ranked.lit.at[np.array(places)]]
+    keys = np.unique(tie_key({name: values[chosen] for name, values in tallied.ties.items()}))
+    rows: dict[int, list[dict[str, object]]] = defaultdict(list)
+    for scan in scans:
+        own = frozenset(kind for kind in kinds if kind.partition(":")[0] == scan.table)
+        if not own:
+            continue
+        columns = (ID, HOST, TIME, ORIGIN, *(c for c in scan.schema.names if not c.startswith("_")))
+        for _, _, table in unpacked(engine.map(scan, columns, Pick(scan.table, keys.tobytes(), own))):
+            for row in _rows(table):
+                rows[int(str(row[KEY]))].append(row)
+    for events in rows.values():
+        events.sort(key=lambda r: (str(r.get(TIME)), str(r[ID])))
+    return rows
+
+
+def _rows(table: pa.Table) -> Iterable[dict[str, object]]:
+    for row in table.to_pylist():
+        yield {name: value for name, value in row.items() if value is not None}
+
+
+def evidence(
+    model: Model,
+    tallied: Tallied,
+    ranked: Ranked,
+    line: Line,
+    events: Mapping[int, list[dict[str, object]]],
+    claims: bool,
+) -> Evidence:
+    """A line with its reasons, strength and events. `claims`: whether its p-value may be stated."""
+    lit, ties, weigher = ranked.lit, ranked.ties, ranked.weigher
+    keys = [_key(tallied, int(ties.tie[lit.at[p]])) for p in line.places]
+    rows = _distinct([row for key in keys for row in events.get(key, ())])[:EVENTS]
+    lead = int(ties.unit[lit.at[line.places[0]]])
+    surprisal = float(ties.surprisal[lit.at[line.places[0]]])
+    p, alone = model.alone(line.kind, np.array([surprisal]))
+    row = int(weigher.units.row[lead])
+    unit = {name: values[row : row + 1] for name, values in weigher.columns[line.kind].items()}
+    refs = tuple(_event(line.kind.partition(":")[0], r) for r in rows)
+    native = refs[0].native if refs else {}
+    actors = profile(line.kind.partition(":")[0]).actor
+    made = Evidence(
+        analytic="rarity",
+        family=ties.families[ties.family[lit.at[line.places[0]]]],
+        kind=line.kind,
+        bits=line.bits,
+        alone_bits=max(0.0, float(alone[0])),
+        why="",
+        reasons=reasons(model, line.kind, unit, native, actors, tallied.words),
+        events=refs,
+        count=line.count,
+        surprisal=surprisal,
+        p=float(p[0]) if claims else None,
+        relevance=float(lit.weight[line.places[0]]),
+        pattern_id=f"{int(unit['pattern'][0]):016x}",
+    )
+    from dataclasses import replace
+
+    return replace(made, why=summary(made))
+
+
+def _key(tallied: Tallied, tie: int) -> int:
+    return int(tie_key({name: values[tie : tie + 1] for name, values in tallied.ties.items()})[0])
+
+
+def _distinct(rows: Iterable[dict[str, object]]) -> list[dict[str, object]]:
+    return list({str(row[ID]): row for row in rows}.values())
+
+
+def _event(table: str, row: Mapping[str, object]) -> EventRef:
+    origin = str(row.get(ORIGIN, ""))
+    file, _, offset = origin.rpartition("#")
+    time = row.get(TIME)
+    record = row.get(RECORD, row.get(ZEEK_RECORD))
+    return EventRef(
+        id=str(row[ID]),
+        table=table,
+        host=str(row.get(HOST, "")),
+        time=time if isinstance(time, datetime) else None,
+        channel=str(row[CHANNEL]) if CHANNEL in row else None,
+        record_id=None if record is None else str(record),
+        file=file or None,
+        offset=offset or None,
+        native={k: str(v) for k, v in row.items() if not k.startswith("_")},
+    )
+
+
+__all__ += ["KIND", "Line", "lines"]
