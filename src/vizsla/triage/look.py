@@ -75,10 +75,10 @@ def capped(values: Collection[str]) -> list[str]:
 
 
 def first_of(table: ir.Table, names: Sequence[str]) -> ir.Value:
-    """The first of the columns that is not null; '' where none is named."""
+    """The first of the columns that is neither null nor '-', Windows' word for nothing; '' where none is named."""
     import ibis
 
-    return ibis.coalesce(*(table[name] for name in names)) if names else nothing()
+    return ibis.coalesce(*(table[name].nullif("-") for name in names)) if names else nothing()
 
 
 def nothing() -> ir.Value:

@@ -191,20 +191,20 @@ def nearby_lines(
     `common`: how many events of each kind the lake holds.
     """
     first, last = window[0].replace(second=0, microsecond=0), window[1]
-    own = {(kind_of(e.kind), _actor(event)) for e in finding.evidence for event in e.events}
+    own = {(_label(e.kind), _actor(event)) for e in finding.evidence for event in e.events}
     people = {plain_user(user) for user in users if not is_machine(user)}
     counts: Counter[tuple[str, str, str, str]] = Counter()
     began: dict[tuple[str, str, str, str], datetime] = {}
     for row in minutes:
         if not first <= row.minute <= last or (row.host not in hosts and plain_user(row.user) not in people):
             continue
-        if (kind_of(row.kind), base(row.actor).lower()) in own:
+        label = _label(row.kind)
+        if (label, base(row.actor).lower()) in own:
             continue
-        label = LABELS.get(row.kind, "")
-        key = (label or row.kind, base(row.actor), plain_user(row.user), row.host)
+        key = (label, base(row.actor), plain_user(row.user), row.host)
         counts[key] += row.count
         began[key] = min(began.get(key, row.minute), row.minute)
-    rare = {LABELS.get(kind, kind): n for kind, n in sorted(common.items(), key=lambda item: -item[1])}
+    rare = {_label(kind): n for kind, n in sorted(common.items(), key=lambda item: -item[1])}
     order = sorted(
         counts,
         key=lambda key: (
@@ -212,6 +212,12 @@ def nearby_lines(
         ),
     )  # fmt: skip
     return tuple(_line(key, counts[key], began[key], hosts) for key in _varied(order))
+
+
+def _label(kind: str) -> str:
+    """What an event is called; the same for one thing told by two logs. The kind itself where it has no name."""
+    plain = kind.partition("/")[0]
+    return LABELS.get(plain, plain)
 
 
 def _varied(order: Sequence[tuple[str, str, str, str]]) -> list[tuple[str, str, str, str]]:
