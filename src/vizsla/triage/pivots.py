@@ -190,8 +190,8 @@ def _own(clue: Clue) -> Iterator[Pivot]:
         for view in views:
             what = f"{view} events of this host at that time"
             yield Pivot(what, f"vizsla events {view} {_option('host', clue.host)}{around}", "vizsla")
-    if clue.user:
-        query = f"vizsla events authentication {_option('user', plain_user(clue.user))}{around}"
+    if person := plain_user(clue.user):
+        query = f"vizsla events authentication {_option('user', person)}{around}"
         yield Pivot("logons of this user at that time", query, "vizsla")
     if program := base(clue.process)[:LONGEST]:
         query = f"vizsla events process --where {shell(f'process.name = {sql(program)}')}"
