@@ -46,7 +46,7 @@ class Store:
             log.refuse(why, told.log, rows)
             return False
         buffer = self._buffers[told.table]
-        size = told.events.nbytes
+        size = told.events.get_total_buffer_size()
         buffer.batches.append(told.events)
         buffer.owners.append((file, log))
         buffer.bytes += size
@@ -69,7 +69,7 @@ class Store:
             if len(kept) < len(buffer.owners):
                 buffer.batches = [buffer.batches[n] for n in kept]
                 buffer.owners = [buffer.owners[n] for n in kept]
-                size = sum(batch.nbytes for batch in buffer.batches)
+                size = sum(batch.get_total_buffer_size() for batch in buffer.batches)
                 self._bytes += size - buffer.bytes
                 buffer.bytes = size
 

@@ -17,7 +17,7 @@ from vizsla.lake.folder import EVENTS, LEDGER, LEDGER_FILE, open_folder, room_na
 from vizsla.lake.known import Mask, first_seen, words
 from vizsla.lake.lock import WriterLock
 from vizsla.lake.memory import IdMemory
-from vizsla.lake.shape import days_of, fold, gather
+from vizsla.lake.shape import alike, days_of, fold, gather
 from vizsla.nouns import DAY, ID, UNKNOWN_DAY
 
 DAYS_AT_ONCE = 250  # partitions written by one commit: each open one costs memory, and logs may hold any times
@@ -98,14 +98,15 @@ class Lake:
         with self._lock:
             for name, parts in batches.items():
                 path = self._events / table_name(name)
-                if not any(part.num_rows for part in parts):
-                    done[name] = Appended(0, 0, (0,) * len(parts))
-                    continue
-                fresh = self._append(name, path, gather([part for part in parts if part.num_rows]))
-                sums = np.concatenate([[0], np.cumsum(fresh)])
-                ends = np.cumsum([0] + [part.num_rows for part in parts])
-                by_batch = tuple(int(n) for n in np.diff(sums[ends]))
-                done[name] = Appended(sum(by_batch), len(fresh) - sum(by_batch), by_batch)
+                merged, order = alike(parts)
+                stored = [0] * len(parts)
+                if merged:
+                    fresh = self._append(name, path, gather(merged))
+                    starts = np.cumsum([0] + [parts[number].num_rows for number in order[:-1]])
+                    for number, count in zip(order, np.add.reduceat(fresh.astype(np.int64), starts), strict=True):
+                        stored[number] = int(count)
+                rows = sum(part.num_rows for part in parts)
+                done[name] = Appended(sum(stored), rows - sum(stored), tuple(stored))
             self._memory.trim()
         return done
 

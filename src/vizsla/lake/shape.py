@@ -18,49 +18,77 @@ _TYPES = {**{field.name: field.type for field in EVENT_FIELDS}, EXTRA: EXTRA_TYP
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
+def alike(batches: Sequence[pa.RecordBatch]) -> tuple[list[pa.RecordBatch], list[int]]:
+    """Batches of one schema as one batch, and the numbers of the batches in the order in which their rows now stand.
+
+    Small logs bring thousands of batches with few different schemas, and work on a column is paid per batch.
+    """
+    groups: dict[bytes, list[int]] = {}
+    for number, batch in enumerate(batches):
+        if batch.num_rows:
+            groups.setdefault(batch.schema.serialize().to_pybytes(), []).append(number)
+    merged: list[pa.RecordBatch] = []
+    for numbers in groups.values():
+        if len(numbers) == 1:
+            merged.append(batches[numbers[0]])
+        else:
+            merged += pa.Table.from_batches([batches[number] for number in numbers]).combine_chunks().to_batches()
+    return merged, [number for numbers in groups.values() for number in numbers]
+
+
 def gather(batches: Sequence[pa.RecordBatch]) -> pa.Table:
     """The batches as one table: our own columns first and of their declared types, native ones as strings.
 
     Raises LakeError where one of our columns is missing or a native column cannot be text.
     """
-    table = pa.concat_tables([_plain(batch) for batch in batches], promote_options="default").combine_chunks()
-    columns, fields = [], []
+    starts = np.cumsum([0] + [batch.num_rows for batch in batches]).tolist()
+    parts: dict[str, list[tuple[int, pa.Array]]] = {}
+    for number, batch in enumerate(batches):
+        names = batch.schema.names
+        if len(set(names)) < len(names):
+            raise LakeError("events with two columns of one name", fix="sources name every column once")
+        for name, column in zip(names, batch.columns, strict=True):
+            parts.setdefault(name, []).append((number, column))
+    columns: dict[str, pa.ChunkedArray] = {}
     for field in EVENT_FIELDS:
-        if field.name not in table.column_names:
-            if not field.nullable:
-                raise LakeError(f"events without a column {field.name}", fix="stamp events before they are appended")
-            columns.append(pa.chunked_array([pa.nulls(len(table), field.type)]))
-        else:
-            columns.append(table.column(field.name))
-        fields.append(pa.field(field.name, field.type))
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        if name not in EVENT_FIELDS.names and column.null_count < len(table):  # what has no value needs no column
-            columns.append(column)
-            fields.append(pa.field(name, column.type))
-    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+        if field.name not in parts and not field.nullable:
+            raise LakeError(f"events without a column {field.name}", fix="stamp events before they are appended")
+        columns[field.name] = _joined(field.name, parts.pop(field.name, []), starts)
+    for name, pieces in parts.items():
+        column = _joined(name, pieces, starts)
+        if column.null_count < len(column):  # what has no value needs no column
+            columns[name] = column
+    return pa.table(columns)
 
 
-def _plain(batch: pa.RecordBatch) -> pa.Table:
-    """A batch whose columns have the lake's types."""
-    if not all(kind == _wanted(name) for name, kind in zip(batch.schema.names, batch.schema.types, strict=True)):
-        columns = [_cast(field, column) for field, column in zip(batch.schema, batch.columns, strict=True)]
-        batch = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
-    return pa.Table.from_batches([batch])
-
-
-def _cast(field: pa.Field, column: pa.Array) -> pa.Array:
-    wanted = _wanted(field.name)
+def _joined(name: str, pieces: Sequence[tuple[int, pa.Array]], starts: Sequence[int]) -> pa.ChunkedArray:
+    """A column of all batches from the pieces of those that have it, by their numbers; null for the others."""
+    wanted = _TYPES.get(name, _TEXT)
+    blank = pa.nulls(0, wanted)
+    found, at = [blank], 0
+    for number, piece in pieces:
+        if (gap := starts[number] - at) > 0:
+            if len(blank) < gap:
+                blank = pa.nulls(2 * gap, wanted)
+            found.append(blank.slice(0, gap))
+        found.append(piece if piece.type == wanted else _cast(name, piece, wanted))
+        at = starts[number + 1]
+    if at < starts[-1]:
+        found.append(pa.nulls(starts[-1] - at, wanted))
     try:
-        return column if field.type == wanted else pc.cast(column, wanted)
+        return pa.chunked_array([pa.concat_arrays(found)])
+    except pa.ArrowInvalid:  # more than 2 GiB of text: it stays in pieces
+        return pa.chunked_array(found, wanted)
+
+
+def _cast(name: str, column: pa.Array, wanted: pa.DataType) -> pa.Array:
+    try:
+        return pc.cast(column, wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise LakeError(
-            f"column {field.name[:80]!r} is {field.type}, and cannot be stored as {wanted}",
+            f"column {name[:80]!r} is {column.type}, and cannot be stored as {wanted}",
             fix="sources give native columns as strings, nested values as JSON text",
         ) from error
-
-
-def _wanted(name: str) -> pa.DataType:
-    return _TYPES.get(name, _TEXT)
 
 
 def days_of(events: pa.Table) -> dict[str, int]:
