@@ -30,6 +30,7 @@ from vizsla.triage.neighbours import (
     nearby_lines,
     pattern_of,
     system_logon,
+    user_forms,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ EVENTS = 8  # events of one piece of evidence that are looked at
 MAX_MINUTES = 200_000  # counts per minute
 MAX_WINDOWS = 100  # disjoint spans of time in one look-up; more are joined
 MAX_HOSTS = 50  # other hosts named
+MINUTE = timedelta(minutes=1)
 BACK = timedelta(days=14)  # how long before a finding a process or a logon may have begun
 CREATED = ("ProcessGuid", "ProcessId", "Image", "CommandLine", "User", "LogonId", "ParentProcessGuid",
            "ParentProcessId", "ParentImage", "ParentCommandLine")  # fmt: skip
@@ -93,7 +95,7 @@ def fill(
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A finding and what is asked about it."""
+    """A finding and what is asked about it. `window`: the minutes around it, from the first on, before the last."""
 
     finding: Finding
     hosts: tuple[str, ...]
@@ -117,7 +119,7 @@ def _subject(finding: Finding) -> Subject:
     whos = dict.fromkeys(who for event, kind in pairs if (who := acting(event, kind)))
     times = [event.time for event, _ in pairs if event.time]
     start, end = finding.start or min(times, default=None), finding.end or max(times, default=None)
-    window = (start - MARGIN, end + MARGIN) if start and end else None
+    window = (_minute_of(start - MARGIN), _minute_of(end + MARGIN) + MINUTE) if start and end else None
     users = tuple(dict.fromkeys((*users_of(finding), *(user_name(fields_of(event)) for event, _ in pairs))))
     events = tuple(event for event, _ in pairs)
     return Subject(finding, hosts_of(finding), tuple(u for u in users if u), tuple(whos), events, window)
@@ -239,7 +241,7 @@ def _minutes(look: Look, subjects: Sequence[Subject]) -> list[Minute]:
     if not windows:
         return []
     hosts = {host for s in subjects for host in s.hosts}
-    users = {form for s in subjects for user in s.users for form in (user, user.lower(), user.upper())}
+    users = {form for s in subjects for form in user_forms(s.users)}
     found: list[Minute] = []
     for table in sorted(look.tables):
         scan = look.scan(table, windows[0][0], windows[-1][1])
@@ -251,7 +253,7 @@ def _minutes(look: Look, subjects: Sequence[Subject]) -> list[Minute]:
         mine = events[HOST].isin(capped(hosts))
         for name in person:
             mine = mine | events[name].isin(capped(users))
-        within = [(events[TIME] >= first) & (events[TIME] <= last) for first, last in windows]
+        within = [(events[TIME] >= first) & (events[TIME] < last) for first, last in windows]
         kept = events.filter(mine, any_of(within))
         kept = kept.select(
             host=kept[HOST],
@@ -264,6 +266,10 @@ def _minutes(look: Look, subjects: Sequence[Subject]) -> list[Minute]:
         counted = kept.group_by(keys).aggregate(n=kept.count()).order_by(keys).limit(MAX_MINUTES)
         found += (_minute(table, row) for row in look.collect(counted))
     return found
+
+
+def _minute_of(time: datetime) -> datetime:
+    return time.replace(second=0, microsecond=0)
 
 
 def _minute(table: str, row: Row) -> Minute:
@@ -346,8 +352,9 @@ def _grouped(
     if event_id and "EventID" in scan.schema.names:
         conditions.append(events["EventID"] == event_id)
     for name in pattern.fields or pattern.all:
-        values = {value for native in natives if (value := native.get(name))}
-        conditions.append(events[name].isin(capped(values)) if values else events[name].isnull())
+        values = {value for native in natives if (value := native.get(name)) is not None}
+        same = events[name].isin(capped(values))
+        conditions.append(same if all(name in native for native in natives) else same | events[name].isnull())
     kept = events.filter(*conditions)
     names = [HOST, *pattern.all]
     grouped = kept.group_by(names).aggregate(first=kept[TIME].min(), last=kept[TIME].max())

@@ -190,13 +190,14 @@ def nearby_lines(
 
     `common`: how many events of each kind the lake holds.
     """
-    first, last = window[0].replace(second=0, microsecond=0), window[1]
+    first, last = window
+    forms = user_forms(users)
     own = {(_label(e.kind), _actor(event)) for e in finding.evidence for event in e.events}
     people = {plain_user(user) for user in users if not is_machine(user)}
     counts: Counter[tuple[str, str, str, str]] = Counter()
     began: dict[tuple[str, str, str, str], datetime] = {}
     for row in minutes:
-        if not first <= row.minute <= last or (row.host not in hosts and plain_user(row.user) not in people):
+        if not first <= row.minute < last or (row.host not in hosts and row.user not in forms):
             continue
         label = _label(row.kind)
         if (label, base(row.actor).lower()) in own:
@@ -212,6 +213,11 @@ def nearby_lines(
         ),
     )  # fmt: skip
     return tuple(_line(key, counts[key], began[key], hosts) for key in _varied(order))
+
+
+def user_forms(users: Iterable[str]) -> frozenset[str]:
+    """How the events of other hosts may write these people; the accounts of machines are everywhere, and left out."""
+    return frozenset(form for user in users if not is_machine(user) for form in (user, user.lower(), user.upper()))
 
 
 def _label(kind: str) -> str:
