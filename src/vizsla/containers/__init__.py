@@ -6,6 +6,7 @@ Use a log before asking for the next one: what was found damaged in it is told a
 
 from __future__ import annotations
 
+import io
 import os
 import tarfile
 import tempfile
@@ -13,7 +14,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from vizsla.containers._streams import DAMAGE, FREE_OUTPUT, MAX_OUTPUT, MAX_RATIO, Account, guarded, unpacked
 from vizsla.errors import SourceError
@@ -234,11 +235,39 @@ def _tar(log: Log, level: int) -> Iterator[LogFile | Rejected]:
                         yield Rejected(f"{name}#0", "refused: too many members, or one of more than 64 GiB")
                         continue
                     inner = _Streamed(name, _extracted(archive, member), lambda n=number: _again(log, n))  # type: ignore[misc]
-                    yield from _logs(inner, level, 0)
+                    yield from _logs(_reread(inner), level, 0)
                     if inner.account.damage:
                         yield Rejected(f"{name}#{inner.account.given}", inner.account.damage)
         except (tarfile.TarError, *DAMAGE) as error:
             yield Rejected(f"{log.name}#0", f"a damaged tar archive: {error}")
+
+
+def _reread(log: Log) -> Log:
+    """A member that is packed itself will be opened several times: from a temporary copy, not from a new pass."""
+    if not kind_of(log.head(), log.name.lower()):
+        return log
+    copy = _spool(log)
+
+    def opener() -> BinaryIO:
+        copy.seek(0)
+        return cast(BinaryIO, io.BufferedReader(_Kept(copy)))
+
+    return Log(log.name, opener)
+
+
+class _Kept(io.RawIOBase):
+    """A view of a file that leaves it open."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def _extracted(archive: tarfile.TarFile, member: tarfile.TarInfo) -> BinaryIO:

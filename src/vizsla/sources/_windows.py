@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from vizsla.source import Batch, TableSpec
 from vizsla.sources._rows import Group, Rows, batch_of
-from vizsla.sources._times import NONE, Micros, has_zone, parse_iso, timestamps
+from vizsla.sources._times import _ZONED, NONE, Micros, has_zone, micros, parse_iso, timestamps
 
 SYSTEM = (
     "EventID", "Channel", "Provider_Name", "ProviderGuid", "Computer", "EventRecordID", "SystemTime", "Level", "Task",
@@ -26,6 +26,7 @@ TABLES = {
     "microsoft-windows-powershell/operational": "windows_powershell",
     "windows powershell": "windows_powershell_classic",
 }
+MAX_CLOCKS = 100_000
 QUARTER = 15 * 60 * 1_000_000  # zones differ by multiples of this
 
 _ATTRIBUTES = {
@@ -226,12 +227,17 @@ def put(flat: dict[str, Any], name: str, value: Any) -> None:
     flat[name] = value
 
 
-def event_times(columns: dict[str, pa.Array], rows: int) -> Micros:
+def quarters(gap: int) -> int:
+    """A difference of two clocks as a zone's offset: a multiple of 15 minutes. Microseconds."""
+    return round(gap / QUARTER) * QUARTER
+
+
+def event_times(columns: dict[str, pa.Array], rows: int, clocks: Mapping[str, int] | None = None) -> Micros:
     """When each event happened, in UTC, from the best that its record says.
 
     System's TimeCreated where it has a zone; else the collector's local EventTime, corrected by the offset between
     its local EventReceivedTime and the UTC `@timestamp`; else Sysmon's UtcTime; else `@timestamp`; else a local
-    time taken as UTC.
+    time, corrected by what Sysmon said of that host's clock (`clocks`: microseconds to add, by host) or taken as UTC.
     """
     parsed: dict[str, Micros] = {}
 
@@ -250,9 +256,16 @@ def event_times(columns: dict[str, pa.Array], rows: int) -> Micros:
         gap = np.where(known, stamped, 0) - np.where(known, received, 0)
         offset = np.rint(gap / QUARTER).astype(np.int64) * QUARTER
         result = np.where((result == NONE) & known, np.where(known, local, 0) + offset, result)
-    for name in ("UtcTime", "@timestamp", "SystemTime", "EventTime"):
+    for name in ("UtcTime", "@timestamp"):
         if name in columns and (result == NONE).any():
             result = np.where(result == NONE, times(name), result)
+    for name in ("SystemTime", "EventTime"):
+        if name in columns and (result == NONE).any():
+            local = times(name)
+            if clocks and "Computer" in columns:
+                ahead = np.array([clocks.get(h or "", 0) for h in columns["Computer"].to_pylist()], dtype=np.int64)
+                local = np.where(local == NONE, NONE, np.where(local == NONE, 0, local) + ahead)
+            result = np.where(result == NONE, local, result)
     return result
 
 
@@ -266,6 +279,7 @@ class WindowsTables:
     def __init__(self, file: str) -> None:
         self.file = file
         self.tables: dict[str, Rows] = {}
+        self.clocks: dict[str, int] = {}  # by host, for exports that give local time alone
         self.plans: dict[tuple[str, Names, bool], tuple[Rows, Group]] = {}
 
     def rows(self, table: str) -> Rows:
@@ -274,6 +288,13 @@ class WindowsTables:
         if found is None:
             found = self.tables[table] = Rows(_DECLARED.get(table, SYSTEM))
         return found
+
+    def learn_clock(self, host: str, local: str, utc: str) -> None:
+        """How far a host's local time lies behind UTC, from the first of its records that tells both."""
+        if host not in self.clocks and len(self.clocks) < MAX_CLOCKS and not _ZONED.search(local):
+            here, there = micros(local), micros(utc)
+            if NONE not in (here, there):
+                self.clocks[host] = quarters(there - here)
 
     def plan(self, table: str, names: Names, naming: Naming, level: bool) -> tuple[Rows, Group]:
         """Where a record with these native names goes; remembered, since most records are like one before."""
@@ -298,7 +319,7 @@ class WindowsTables:
 
     def _batch(self, table: str, rows: Rows) -> Batch:
         count, columns = len(rows.places), rows.columns()
-        times = timestamps(event_times(columns, count))
+        times = timestamps(event_times(columns, count, self.clocks))
         hosts = columns.get("Computer", columns.get("host.name"))
         if hosts is None:
             hosts = pa.nulls(count, pa.string())

@@ -167,6 +167,10 @@ def _add(tables: WindowsTables, portion: Portion) -> Iterator[int]:
                 rows, group = tables.plan(table_of(channel, provider), tuple(record), flat_names, level)
             else:
                 rows, group = tables.plan(table_of(channel, ""), tuple(record), flat_names, level)
+            if "UtcTime" in record and "@timestamp" not in record:
+                host, local, utc = record.get("Hostname"), record.get("TimeCreated"), record["UtcTime"]
+                if isinstance(host, str) and isinstance(local, str) and isinstance(utc, str):
+                    tables.learn_clock(host, local, utc)
             values: Sequence[Any] = tuple(record.values())
         else:
             event = unwrapped(record)

@@ -35,7 +35,7 @@ class Header:
     def told(self, line: str) -> Header:
         """This header after one more header line."""
         if line.startswith("#separator"):
-            return replace(self, separator=_unescaped(line.partition(" ")[2].strip()) or "\t")
+            return replace(self, separator=_unescaped(line[len("#separator") :].strip(" ")) or "\t")
         key, _, rest = line.partition(self.separator)
         if key == "#fields":
             return replace(self, fields=tuple(str(name) for name in unique(rest.split(self.separator))))
@@ -47,7 +47,7 @@ class Header:
 
 
 def _unescaped(text: str) -> str:
-    return re.sub(r"\\x([0-9a-fA-F]{2})", lambda found: chr(int(found.group(1), 16)), text)
+    return re.sub(r"\\x([0-9a-fA-F]{2})", lambda found: chr(int(found.group(1), 16)), text).replace("\\t", "\t")
 
 
 class ZeekTsv:
@@ -110,6 +110,8 @@ def _read(run: bytes, start: int, header: Header, file: str) -> Iterator[Batch |
         if not line.strip():
             continue
         values = _text(line).split(header.separator)
+        if len(values) == len(header.fields) + 1 and not values[-1]:
+            values.pop()  # some exporters end every line with a separator
         if len(values) != len(header.fields):
             why = f"{len(values)} fields where the header names {len(header.fields)}"
             yield Rejected(f"{file}#{place}", why)
