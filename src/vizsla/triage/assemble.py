@@ -1,10 +1,10 @@
-"""From ranked episodes to findings: patterns collapse into instances, evidence becomes lines with reasons and events."""
+"""From ranked episodes to findings: patterns collapse into instances, evidence becomes lines with reasons."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -12,18 +12,17 @@ import pyarrow as pa
 
 from vizsla.analytics.rarity.encode import I64, code_of, mixed
 from vizsla.analytics.rarity.fields import profile
-from vizsla.analytics.rarity.model import Model, Tallied, tally
-from vizsla.analytics.rarity.pick import KEY, KIND, Pick, tie_key
+from vizsla.analytics.rarity.model import Model, Tallied
+from vizsla.analytics.rarity.pick import KEY, Pick, tie_key
 from vizsla.analytics.rarity.tally import SLICE, unpacked
 from vizsla.engine import Engine
 from vizsla.lake import Scan
 from vizsla.nouns import EventRef, Evidence
 from vizsla.nouns.event import HOST, ID, ORIGIN, TIME
+from vizsla.triage.episode import windows
 from vizsla.triage.reasons import reasons
 from vizsla.triage.replay import Ranked
 from vizsla.triage.titles import summary
-
-__all__ = ["Pattern", "evidence", "patterns", "picked", "tally"]
 
 CLOSE = 0.6  # share of a line's greatest surprisal from which other units stand on the same line
 UNITS = 20  # units shown on one line
@@ -49,7 +48,7 @@ class Pattern:
 
 def patterns(ranked: Ranked, words: Mapping[int, str]) -> list[Pattern]:
     """All episodes with evidence, one per pattern, strongest first; ties by surprisal, then by id."""
-    found, ties = ranked.episodes, ranked.ties
+    found = ranked.episodes
     if not len(found.bits):
         return []
     shown = _shown(ranked)
@@ -105,8 +104,6 @@ def _shown(ranked: Ranked) -> list[str]:
 
 def _first_time(ranked: Ranked) -> I64:
     """When each episode began, surprising or not."""
-    from vizsla.triage.episode import windows
-
     numbers = windows(ranked.ties)
     began = np.full(int(numbers.max()) + 1 if len(numbers) else 0, np.iinfo(np.int64).max)
     np.minimum.at(began, numbers, ranked.ties.time)
@@ -213,8 +210,6 @@ def evidence(
         relevance=float(lit.weight[line.places[0]]),
         pattern_id=f"{int(unit['pattern'][0]):016x}",
     )
-    from dataclasses import replace
-
     return replace(made, why=summary(made))
 
 
@@ -242,6 +237,3 @@ def _event(table: str, row: Mapping[str, object]) -> EventRef:
         offset=offset or None,
         native={k: str(v) for k, v in row.items() if not k.startswith("_")},
     )
-
-
-__all__ += ["KIND", "Line", "lines"]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from vizsla.analytics.rarity.encode import mixed
+from vizsla.analytics.rarity.encode import code_of, mixed
 from vizsla.analytics.rarity.model import Model
 from vizsla.analytics.rarity.reference import ACTOR, Columns, FieldCounts
 from vizsla.analytics.rarity.surprise import parts
@@ -37,8 +37,8 @@ def reasons(
         return (_new_kind(model, kind, native),)
     found = sorted(((float(s[0]), name) for name, s in parts(unit, counts)), key=lambda x: (-x[0], x[1]))
     actor = int(unit["actor"][0])
-    given = {**model.words, **words}.get(actor, "") if actor else ""
-    made = []
+    given = words.get(actor, "") if actor else ""
+    made: list[Reason] = []
     for surprisal, name in found[:MOST]:
         if made and surprisal < LEAST:
             break
@@ -60,12 +60,19 @@ def _acting(native: Mapping[str, str], actor_fields: tuple[str, ...], name: str)
 
 
 def _reason(
-    model: Model, counts: FieldCounts | None, field: str, value: str, raw: str, surprisal: float, actor: int, given: str,
+    model: Model,
+    counts: FieldCounts | None,
+    field: str,
+    value: str,
+    raw: str,
+    surprisal: float,
+    actor: int,
+    given: str,
     acting: bool,
-) -> Reason:  # fmt: skip
+) -> Reason:
     if counts is None:
         return Reason(field, value, raw, surprisal, 0, 0, 0, 0)
-    code = np.uint64(_code(value))
+    code = np.uint64(code_of(value))
     who = np.uint64(0 if acting else actor)
     among = counts.actor == who
     if not acting and not among.any():  # nothing was seen of this actor: the marginal spoke
@@ -108,12 +115,6 @@ def _summed(values: np.ndarray, events: np.ndarray) -> tuple[np.ndarray, np.ndar
 def _hosts(counts: FieldCounts, rows: np.ndarray) -> int:
     places = np.flatnonzero(rows)
     return len(counts.hosts.take(places).flatten().unique()) if len(places) else 0
-
-
-def _code(value: str) -> int:
-    from vizsla.analytics.rarity.encode import code_of
-
-    return code_of(value)
 
 
 def _time(micros: int) -> datetime | None:

@@ -1,0 +1,169 @@
+"""Baselines by name and version, kept beside the lake's tables; or one anywhere on disk."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from vizsla import __version__
+from vizsla.analytics.rarity.model import Model
+from vizsla.baseline import files
+from vizsla.errors import BaselineError, UsageError
+from vizsla.lake import Lake
+from vizsla.triage.replay import Replay
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+ROOM = "baselines"
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What was learnt: the model of what is usual, the replay of quiet days, and where it came from."""
+
+    name: str
+    version: int
+    model: Model
+    replay: Replay
+    made: str
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """First and last event learnt from."""
+        first, last = (datetime.fromtimestamp(t / 1e6, UTC) for t in (self.model.first, self.model.last))
+        return first, last
+
+
+class BaselineStore:
+    """The baselines of a lake."""
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake = lake
+
+    def _home(self, name: str) -> Path:
+        if not NAME.fullmatch(name):
+            raise UsageError(
+                f"{name!r} cannot be a baseline's name", fix="letters, digits, '.', '_' and '-', 64 at most"
+            )
+        return self.lake.room(ROOM) / name
+
+    def names(self) -> list[str]:
+        """All baselines, in order of name."""
+        room = self.lake.room(ROOM)
+        return sorted(p.name for p in room.iterdir() if (p / "current").exists()) if room.is_dir() else []
+
+    def versions(self, name: str) -> list[int]:
+        """A baseline's versions on disk, whole ones only."""
+        home = self._home(name)
+        found = [int(p.name) for p in home.iterdir() if p.name.isdigit()] if home.is_dir() else []
+        return sorted(v for v in found if (home / str(v) / "meta.json").exists())
+
+    def current(self, name: str) -> int:
+        """The version in use. Raises BaselineError where there is no such baseline."""
+        pointer = self._home(name) / "current"
+        if not pointer.exists():
+            known = self.names()
+            raise BaselineError(
+                f"there is no baseline {name!r}",
+                where=str(self.lake.root),
+                fix=f"choose one of: {', '.join(known)}" if known else "vizsla learn PATH makes one",
+            )
+        return int(pointer.read_text(encoding="ascii"))
+
+    def save(self, name: str, model: Model, replay: Replay) -> Baseline:
+        """The next version of a baseline, in use from now on; in whole or not at all."""
+        home = self._home(name)
+        home.mkdir(parents=True, exist_ok=True)
+        version = max(self.versions(name), default=0) + 1
+        made = datetime.now(UTC).isoformat(timespec="seconds")
+        draft = home / f".{version}.{os.getpid()}"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        files.write(draft, model, replay, {"name": name, "version": version, "made": made, "vizsla": __version__})
+        shutil.rmtree(home / str(version), ignore_errors=True)
+        draft.rename(home / str(version))
+        self._point(name, version)
+        return Baseline(name, version, model, replay, made)
+
+    def _point(self, name: str, version: int) -> None:
+        pointer = self._home(name) / f".current.{os.getpid()}"
+        pointer.write_text(str(version), encoding="ascii")
+        pointer.replace(self._home(name) / "current")
+
+    def load(self, name: str, version: int | None = None) -> Baseline:
+        """A baseline by name, or by the folder it lies in."""
+        if os.sep in name or (self.lake.root / name).is_dir() or Path(name, "meta.json").exists():
+            return read_folder(Path(name))
+        number = self.current(name) if version is None else version
+        folder = self._home(name) / str(number)
+        return read_folder(folder)
+
+    def rollback(self, name: str, to: int | None = None) -> int:
+        """Go back to an earlier version (None: the one before); later ones stay on disk."""
+        now = self.current(name)
+        earlier = [v for v in self.versions(name) if v < now]
+        wanted = to if to is not None else (earlier[-1] if earlier else None)
+        if wanted is None or wanted not in self.versions(name):
+            have = ", ".join(map(str, self.versions(name)))
+            raise BaselineError(f"no earlier version of {name!r} to go back to", fix=f"it has: {have}")
+        self._point(name, wanted)
+        return wanted
+
+    def table(self) -> pa.Table:
+        """Every version of every baseline: name, version, current, events, hosts, host_days, from, to, made."""
+        rows: list[dict[str, Any]] = []
+        for name in self.names():
+            for version in self.versions(name):
+                said = files.meta(self._home(name) / str(version))
+                rows.append({
+                    "baseline": name, "version": version, "in use": version == self.current(name),
+                    "events": said["events"], "hosts": said["hosts"], "host-days": said["host_days"],
+                    "from": _date(said["first"]), "to": _date(said["last"]), "made": said["made"],
+                })  # fmt: skip
+        return pa.Table.from_pylist(rows) if rows else pa.table({"baseline": pa.array([], pa.string())})
+
+
+def describe(baseline: Baseline) -> pa.Table:
+    """What a baseline holds: per type of event its events, hosts and the fields compared."""
+    kinds = sorted(baseline.model.kinds.values(), key=lambda k: (-k.events, k.kind))
+    return pa.table({
+        "type of event": [k.kind for k in kinds],
+        "events": [k.events for k in kinds],
+        "patterns": [k.units for k in kinds],
+        "hosts": [len(k.hosts) for k in kinds],
+        "fields": [", ".join(sorted(f for f in k.fields if f)) for k in kinds],
+    })  # fmt: skip
+
+
+def diff(older: Baseline, newer: Baseline) -> pa.Table:
+    """What changed between two baselines: types of event, and values of fields, that came or went."""
+    rows: list[dict[str, Any]] = []
+    for kind in sorted({*older.model.kinds, *newer.model.kinds}):
+        old, new = older.model.kinds.get(kind), newer.model.kinds.get(kind)
+        fields = sorted({*(old.fields if old else ()), *(new.fields if new else ())})
+        came = went = 0
+        for field in fields:
+            before = set(old.fields[field].by_value.codes.tolist()) if old and field in old.fields else set()
+            after = set(new.fields[field].by_value.codes.tolist()) if new and field in new.fields else set()
+            came, went = came + len(after - before), went + len(before - after)
+        events = (new.events if new else 0) - (old.events if old else 0)
+        if came or went or events:
+            rows.append({"type of event": kind, "events": events, "values new": came, "values gone": went})
+    rows.sort(key=lambda r: (-(r["values new"] + r["values gone"]), r["type of event"]))
+    return pa.Table.from_pylist(rows) if rows else pa.table({"type of event": pa.array([], pa.string())})
+
+
+def read_folder(folder: Path) -> Baseline:
+    """The baseline in a folder."""
+    model, replay, said = files.read(folder)
+    return Baseline(said["name"], said["version"], model, replay, said["made"])
+
+
+def _date(micros: int) -> str:
+    return datetime.fromtimestamp(micros / 1e6, UTC).date().isoformat()

@@ -1,0 +1,6 @@
+"""The hunt, end to end: events in a lake, against a baseline or against themselves, to a ranked list of findings."""
+
+from vizsla.hunt.learning import Learnt, learn
+from vizsla.hunt.run import hunt
+
+__all__ = ["Learnt", "hunt", "learn"]

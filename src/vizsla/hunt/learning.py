@@ -1,0 +1,87 @@
+"""Learning what is normal: one pass over the events, then the replay of what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from vizsla.analytics.rarity import model as rarity
+from vizsla.baseline import Baseline, BaselineStore
+from vizsla.engine import Engine
+from vizsla.engines import connect
+from vizsla.errors import BaselineError
+from vizsla.hunt.scope import Progress, scans_of, steps
+from vizsla.ingest import ingest
+from vizsla.lake import Lake, Scan
+from vizsla.nouns import RunReport
+from vizsla.triage.replay import Replay, replay
+
+FEW_HOST_DAYS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A baseline, what was read for it, and what it can and cannot say, in sentences."""
+
+    baseline: Baseline
+    report: RunReport
+    says: tuple[str, ...]
+
+
+def share_of(scans: Sequence[Scan]) -> float:
+    """The share of host-days to replay: all of them, until they hold too many events."""
+    rows = sum(scan.rows for scan in scans)
+    return min(1.0, rarity.REPLAYED / rows) if rows else 1.0
+
+
+def learn(
+    paths: Sequence[str],
+    lake: Lake,
+    name: str = "default",
+    *,
+    host: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    engine: str = "duckdb",
+    master: str | None = None,
+    progress: Progress | None = None,
+) -> Learnt:
+    """Learn what is normal in a lake (into which `paths` are read first) and save it as the next version of `name`.
+
+    Raises BaselineError where there is nothing to learn from.
+    """
+    with connect(engine, master) as computing:
+        report = ingest(paths, lake, engine=computing, progress=progress) if paths else RunReport()
+        scans = scans_of(lake, computing, host=host, since=since, until=until)
+        model, played = learn_scans(computing, scans, progress)
+    if not model.events:
+        raise BaselineError("no events to learn from", where=str(lake.root), fix="vizsla learn PATH reads logs first")
+    saved = BaselineStore(lake).save(name, model, played)
+    return Learnt(saved, report, tuple(_says(saved)))
+
+
+def learn_scans(engine: Engine, scans: Sequence[Scan], progress: Progress | None = None) -> tuple[rarity.Model, Replay]:
+    """The model and the replay of these scans."""
+    tallied = rarity.tally(engine, scans, share_of(scans), steps(progress, scans, "learning"))
+    learnt = rarity.learn(tallied)
+    played, _ = replay(tallied, learnt)
+    return learnt.model, played
+
+
+def _says(baseline: Baseline) -> list[str]:
+    model = baseline.model
+    first, last = baseline.span
+    says = [
+        f"baseline {baseline.name}, version {baseline.version}: {model.events:,} events, {len(model.kinds):,} types of "
+        f"event, {model.hosts:,} hosts, {model.host_days:,} host-days, {first:%Y-%m-%d} to {last:%Y-%m-%d}",
+        f"the rarest p-value it can state is 1 in {model.pool.n + 1:,} units; of findings, 1 in "
+        f"{baseline.replay.host_days + 1:,} host-days",
+    ]
+    if model.host_days < FEW_HOST_DAYS:
+        says.append(
+            f"only {model.host_days} host-days: too few to tell one quiet day from another; {FEW_HOST_DAYS} and more "
+            "would do"
+        )
+    says.append("what was there all along, an intruder too, counts as normal")
+    return says
