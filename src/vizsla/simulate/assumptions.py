@@ -20,9 +20,22 @@ FILE = Path(__file__).with_name("company.yaml")
 ROLES = ("office", "developer", "admin", "dc", "file", "web", "db")
 SERVERS = ("dc", "file", "web", "db")
 CONTEXT = (
-    "user", "host", "sid", "admin", "adminsid", "filesrv", "dc", "hostguid",
-    "chrome_ver", "edge_ver", "teams_ver", "agent_ver", "vscode_ver", "os_build", "defender_ver",
-)  # fmt: skip
+    "user",
+    "host",
+    "sid",
+    "admin",
+    "adminsid",
+    "filesrv",
+    "dc",
+    "hostguid",
+    "chrome_ver",
+    "edge_ver",
+    "teams_ver",
+    "agent_ver",
+    "vscode_ver",
+    "os_build",
+    "defender_ver",
+)
 WHENS = ("boot", "session", "work", "on", "logon", "startup", "every", "child", "remote", "night")
 ACTS = ("load", "file", "delete", "reg", "pipe", "access")
 ACCOUNTS = ("user", "system", "local", "network", "admin", "svc", "parent")

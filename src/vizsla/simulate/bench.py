@@ -9,7 +9,7 @@ import pyarrow as pa
 from vizsla.errors import UsageError
 from vizsla.simulate.company import Company
 
-HOSTS, SCALE = 100, 40.0  # a host-day brings about forty times its usual starts, which spares the set-up of each
+HOSTS, SCALE = 100, 80.0  # a host-day brings about eighty times its usual starts, which spares the set-up of each
 
 
 def process_events(n: int, seed: int = 1) -> Iterator[pa.RecordBatch]:

@@ -31,16 +31,28 @@ def add_system(
     flips = clock.draw("on", int(rng.poisson(rates["start_types"] * clock.on_share)), rng)
     turn = rng.integers(0, 2, len(flips))
     kinds = strings(["demand start", "auto start"])
-    parts.add(SYSTEM_LOG, 7040, flips, {
-        "param1": "Background Intelligent Transfer Service", "param2": take(kinds, turn),
-        "param3": take(kinds, 1 - turn), "param4": "BITS", "UserID": "S-1-5-18",
-    })  # fmt: skip
+    parts.add(
+        SYSTEM_LOG,
+        7040,
+        flips,
+        {
+            "param1": "Background Intelligent Transfer Service",
+            "param2": take(kinds, turn),
+            "param3": take(kinds, 1 - turn),
+            "param4": "BITS",
+            "UserID": "S-1-5-18",
+        },
+    )
     drivers = clock.draw("on", int(rng.poisson(rates["drivers"] * clock.on_share)), rng)
     token = pc.utf8_lower(
         pc.binary_join_element_wise(*(take(hex4(), rng.integers(0, 65536, len(drivers))) for _ in "ab"), "")
     )
     folder = pc.binary_join_element_wise(
-        "C:\\ProgramData\\Microsoft\\Windows Defender\\Definition Updates\\{", random_guids(len(drivers), rng), "}\\MpKslDrv.sys", "")  # fmt: skip
+        "C:\\ProgramData\\Microsoft\\Windows Defender\\Definition Updates\\{",
+        random_guids(len(drivers), rng),
+        "}\\MpKslDrv.sys",
+        "",
+    )
     _services(
         parts,
         drivers,
@@ -60,10 +72,19 @@ def add_system(
         "demand start",
         "LocalSystem",
     )
-    parts.add(SECURITY, 4697, table.time[remote] - 89_000, machine_subject(host) | {
-        "ServiceName": "PSEXESVC", "ServiceFileName": "%SystemRoot%\\PSEXESVC.exe", "ServiceType": "0x10",
-        "ServiceStartType": "3", "ServiceAccount": "LocalSystem",
-    })  # fmt: skip
+    parts.add(
+        SECURITY,
+        4697,
+        table.time[remote] - 89_000,
+        machine_subject(host)
+        | {
+            "ServiceName": "PSEXESVC",
+            "ServiceFileName": "%SystemRoot%\\PSEXESVC.exe",
+            "ServiceType": "0x10",
+            "ServiceStartType": "3",
+            "ServiceAccount": "LocalSystem",
+        },
+    )
     _lifecycle(parts, host, plan, rng)
 
 
@@ -72,35 +93,72 @@ def _psexesvc(texts: Texts) -> int:
 
 
 def _services(parts: Parts, when: Ints, name: Column, path: Column, kind: str, start: str, account: str) -> None:
-    parts.add(SYSTEM_LOG, 7045, when, {
-        "ServiceName": name, "ImagePath": path, "ServiceType": kind, "StartType": start, "AccountName": account,
-        "UserID": "S-1-5-18",
-    })  # fmt: skip
+    parts.add(
+        SYSTEM_LOG,
+        7045,
+        when,
+        {
+            "ServiceName": name,
+            "ImagePath": path,
+            "ServiceType": kind,
+            "StartType": start,
+            "AccountName": account,
+            "UserID": "S-1-5-18",
+        },
+    )
 
 
 def _lifecycle(parts: Parts, host: Host, plan: Plan, rng: np.random.Generator) -> None:
     """Boots, and on patch days the updates and the restart that they ask for."""
     if plan.boot:
         at = np.array([plan.on[0] + 1_500_000])
-        parts.add(SYSTEM_LOG, 12, at - 900_000, {"MajorVersion": "10", "MinorVersion": "0", "BuildVersion": "19041",
-                                                 "QfeVersion": "4170", "StartTime": str(plan.on[0] // SECOND)})  # fmt: skip
+        parts.add(
+            SYSTEM_LOG,
+            12,
+            at - 900_000,
+            {
+                "MajorVersion": "10",
+                "MinorVersion": "0",
+                "BuildVersion": "19041",
+                "QfeVersion": "4170",
+                "StartTime": str(plan.on[0] // SECOND),
+            },
+        )
         parts.add(SYSTEM_LOG, 6005, at, {})
         parts.add(SYSTEM_LOG, 6013, at + 200_000, {"param5": str(int(rng.integers(9, 40)))})
     if plan.patch:
         begin = plan.on[0] + int(rng.integers(200, 2400)) * SECOND
-        for i, title in enumerate(("2026-03 Cumulative Update for Windows 10 Version 22H2 for x64-based Systems (KB5035845)",
-                                   "Security Intelligence Update for Microsoft Defender Antivirus - KB2267602 (Version 1.407.320.0)")):  # fmt: skip
+        for i, title in enumerate(
+            (
+                "2026-03 Cumulative Update for Windows 10 Version 22H2 for x64-based Systems (KB5035845)",
+                "Security Intelligence Update for Microsoft Defender Antivirus - KB2267602 (Version 1.407.320.0)",
+            )
+        ):
             at = np.array([begin + i * 60 * SECOND])
             guid = random_guids(1, rng)
             parts.add(SYSTEM_LOG, 43, at, {"updateTitle": title, "updateGuid": guid, "updateRevisionNumber": "1"})
-            parts.add(SYSTEM_LOG, 19, at + 240 * SECOND, {"updateTitle": title, "updateGuid": guid, "updateRevisionNumber": "1",
-                                                          "serviceGuid": guid})  # fmt: skip
+            parts.add(
+                SYSTEM_LOG,
+                19,
+                at + 240 * SECOND,
+                {"updateTitle": title, "updateGuid": guid, "updateRevisionNumber": "1", "serviceGuid": guid},
+            )
     if plan.present and rng.random() < 0.3 and not host.always_on:
-        parts.add(SYSTEM_LOG, 1074, np.array([plan.leave + 60 * SECOND]), {
-            "param1": "C:\\Windows\\System32\\RuntimeBroker.exe (" + host.name + ")", "param2": host.name,
-            "param3": "Other (Unplanned)", "param4": "0x0", "param5": "power off", "param6": "",
-            "param7": f"LARKFIELD\\{host.user}", "UserID": host.sid,
-        })  # fmt: skip
+        parts.add(
+            SYSTEM_LOG,
+            1074,
+            np.array([plan.leave + 60 * SECOND]),
+            {
+                "param1": "C:\\Windows\\System32\\RuntimeBroker.exe (" + host.name + ")",
+                "param2": host.name,
+                "param3": "Other (Unplanned)",
+                "param4": "0x0",
+                "param5": "power off",
+                "param6": "",
+                "param7": f"LARKFIELD\\{host.user}",
+                "UserID": host.sid,
+            },
+        )
 
 
 def add_powershell(
@@ -124,17 +182,32 @@ def add_powershell(
     span = np.where(table.end[own] > 0, table.end[own] - table.time[own], 60 * SECOND)
     when = table.time[own] + 350_000 + (rng.random(len(own)) * np.maximum(span - 400_000, 1000)).astype(np.int64)
     block = texts.scripts.render(programs.scripts.draw(table.program[own], rng), rng)
-    parts.add(POWERSHELL, 4104, np.minimum(when, plan.on[1] - 1), {
-        "MessageNumber": "1", "MessageTotal": "1", "ScriptBlockText": block,
-        "ScriptBlockId": pc.utf8_lower(random_guids(len(own), rng)), "Path": "", "UserID": sids.take(pa.array(many)),
-    })  # fmt: skip
+    parts.add(
+        POWERSHELL,
+        4104,
+        np.minimum(when, plan.on[1] - 1),
+        {
+            "MessageNumber": "1",
+            "MessageTotal": "1",
+            "ScriptBlockText": block,
+            "ScriptBlockId": pc.utf8_lower(random_guids(len(own), rng)),
+            "Path": "",
+            "UserID": sids.take(pa.array(many)),
+        },
+    )
 
 
 def add_tasks(
-    parts: Parts, host: Host, programs: Programs, texts: Texts, table: Instances, view: Faces, plan: Plan,
+    parts: Parts,
+    host: Host,
+    programs: Programs,
+    texts: Texts,
+    table: Instances,
+    view: Faces,
+    plan: Plan,
     rng: np.random.Generator,
-) -> None:  # fmt: skip
-    """Scheduled tasks: started (129, 100, 200) and done (201, 102) with the processes they run; some rewritten (140)."""
+) -> None:
+    """Scheduled tasks: started (129, 100, 200) and done (201, 102) with their processes; some rewritten (140)."""
     rows = np.flatnonzero(table.fresh & (programs.tasks.size > 0)[table.program])
     begin, program = table.time[rows], table.program[rows]
     names = texts.tasks.render(programs.tasks.draw(program, rng), rng)
@@ -151,8 +224,17 @@ def add_tasks(
     parts.add(TASKS, 200, begin - 1000, {"TaskName": names, "ActionName": path, "TaskInstanceId": instance})
     over = np.flatnonzero(table.end[rows] > 0)
     at, end = pa.array(over), table.end[rows][over]
-    parts.add(TASKS, 201, end + 900, {"TaskName": names.take(at), "TaskInstanceId": instance.take(at), "ActionName": path.take(at),
-                                      "ResultCode": "0"})  # fmt: skip
+    parts.add(
+        TASKS,
+        201,
+        end + 900,
+        {
+            "TaskName": names.take(at),
+            "TaskInstanceId": instance.take(at),
+            "ActionName": path.take(at),
+            "ResultCode": "0",
+        },
+    )
     parts.add(
         TASKS,
         102,

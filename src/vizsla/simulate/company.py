@@ -17,12 +17,14 @@ from vizsla.simulate.columns import table_columns
 from vizsla.simulate.faces import Wardrobe, faces, integrity
 from vizsla.simulate.frame import CHANNELS, SYSMON, Part, Parts, prefixed, sorted_columns, timestamps, windows_frame
 from vizsla.simulate.intrusion import Intrusion
-from vizsla.simulate.network import Network, add_network, zeek_time
+from vizsla.simulate.network import Network, add_network
 from vizsla.simulate.people import Calendar, Host, Plan, generator, staff
 from vizsla.simulate.processes import Processes
-from vizsla.simulate.security import add_logons, add_processes, add_server_logons, kinds_of, new_user
+from vizsla.simulate.security import add_logons, add_processes, kinds_of
+from vizsla.simulate.servers import add_server_logons, new_user
 from vizsla.simulate.sysmon import Activity, add_sysmon, start_columns
 from vizsla.simulate.truth import TruthRecord
+from vizsla.simulate.zeek import zeek_time
 
 Ints = NDArray[np.int64]
 START = date(2026, 3, 2)  # a Monday; the second Tuesday of the month is the ninth day
@@ -49,9 +51,16 @@ class Company:
     """
 
     def __init__(
-        self, hosts: int = 10, days: int = 5, seed: int = 1, start: date | datetime = START, intrusion: bool = True,
-        *, stationary: bool = False, intrusion_days: tuple[int, int] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        hosts: int = 10,
+        days: int = 5,
+        seed: int = 1,
+        start: date | datetime = START,
+        intrusion: bool = True,
+        *,
+        stationary: bool = False,
+        intrusion_days: tuple[int, int] | None = None,
+    ) -> None:
         for name, value, least in (("hosts", hosts, 1), ("days", days, 1), ("seed", seed, 0)):
             if value < least:
                 raise UsageError(f"{name} is {value}", where="Company", fix=f"give {name} of {least} or more")
@@ -96,7 +105,7 @@ class Company:
     def _cut(
         table: str, waiting: dict[str, list[pa.RecordBatch]], held: dict[str, int], rows: int, last: bool = False
     ) -> Iterator[tuple[str, pa.RecordBatch]]:
-        whole = pa.Table.from_batches(waiting[table]).combine_chunks()
+        whole = pa.Table.from_batches(waiting[table])
         end = whole.num_rows if last else whole.num_rows - whole.num_rows % rows
         for begin in range(0, end, rows):
             piece = whole.slice(begin, min(rows, end - begin)).combine_chunks()
@@ -145,12 +154,16 @@ class Company:
             return Chunk(table, host, plan.day, batch.take(pa.array(keep)) if len(marked) else batch, ())
         truth = tuple(
             TruthRecord(
-                table=table, computer=host.fqdn, channel=CHANNELS.get(table, table.removeprefix("zeek_")),
-                record_id=columns[key][i].as_py(), time=datetime.fromisoformat(str(timestamps(time[i : i + 1])[0].as_py())),
-                stage=own[part[i]].stage, technique=own[part[i]].technique,
+                table=table,
+                computer=host.fqdn,
+                channel=CHANNELS.get(table, table.removeprefix("zeek_")),
+                record_id=columns[key][i].as_py(),
+                time=datetime.fromisoformat(str(timestamps(time[i : i + 1])[0].as_py())),
+                stage=own[part[i]].stage,
+                technique=own[part[i]].technique,
             )
             for i in marked.tolist()
-        )  # fmt: skip
+        )
         return Chunk(table, host, plan.day, batch, truth)
 
     def _batch(self, table: str, host: Host, plan: Plan, time: Ints, columns: Mapping[str, pa.Array]) -> pa.RecordBatch:
@@ -164,8 +177,11 @@ class Company:
         missing = pa.nulls(count, pa.string())
         unknown = [n for n in whole if n not in names]
         if unknown:
-            raise UsageError(f"columns without a place in {table}: {', '.join(unknown)}", where="vizsla.simulate.columns",
-                             fix="add them there")  # fmt: skip
+            raise UsageError(
+                f"columns without a place in {table}: {', '.join(unknown)}",
+                where="vizsla.simulate.columns",
+                fix="add them there",
+            )
         arrays = [whole.get(n, missing) for n in names]
         return pa.RecordBatch.from_arrays(arrays, names=list(names))
 
@@ -207,6 +223,7 @@ class Company:
         booted = (self.calendar.last_boot(host, plan.day), int(table.time[0]) - 1_000_000)
         view = faces(host, self.programs, texts, table, booted, residents, self.seed, rng)
         rows = np.flatnonzero(table.fresh)
+        rows = rows[np.argsort(table.time[rows], kind="stable")]
         part = Part("1", table.time[rows], start_columns(host, self.programs, texts, table, view, rows))
         time, columns = windows_frame(SYSMON, [part], host.fqdn, 1 + plan.day * 1_000_000, rng)
         del columns["_part"]

@@ -87,12 +87,24 @@ def _evtx_dump(table: str, batch: pa.RecordBatch, event: str) -> pa.Array:
     user = pc.fill_null(pc.binary_join_element_wise('{"#attributes":{"UserID":"', batch["UserID"], '"}}', ""), "null")
     fields = _fields(table, batch)
     data = ("null",) if fields is None else ("{", fields, "}")
-    place = f'"}}}},"Channel":{orjson.dumps(one["Channel"]).decode()},"Computer":{orjson.dumps(one["Computer"]).decode()},"Security":'
+    names = {"Channel": one["Channel"], "Computer": one["Computer"]}
+    place = f'}}}},{orjson.dumps(names).decode()[1:-1]},"Security":'
     return pc.binary_join_element_wise(
-        head, batch["SystemTime"], '"}},"EventRecordID":', batch["EventRecordID"],
-        ',"Correlation":null,"Execution":{"#attributes":{"ProcessID":', batch["ExecutionProcessID"], ',"ThreadID":',
-        batch["ExecutionThreadID"], place.replace('"}},', "}},", 1), user, '},"EventData":', *data, "}}", "",
-    )  # fmt: skip
+        head,
+        batch["SystemTime"],
+        '"}},"EventRecordID":',
+        batch["EventRecordID"],
+        ',"Correlation":null,"Execution":{"#attributes":{"ProcessID":',
+        batch["ExecutionProcessID"],
+        ',"ThreadID":',
+        batch["ExecutionThreadID"],
+        place,
+        user,
+        '},"EventData":',
+        *data,
+        "}}",
+        "",
+    )
 
 
 def _winlogbeat(table: str, batch: pa.RecordBatch, event: str) -> pa.Array:
@@ -111,9 +123,21 @@ def _winlogbeat(table: str, batch: pa.RecordBatch, event: str) -> pa.Array:
     fields = _fields(table, batch)
     data = ("{}",) if fields is None else ("{", fields, "}")
     return pc.binary_join_element_wise(
-        '{"@timestamp":"', batch["SystemTime"], middle, batch["EventRecordID"], '","process":{"pid":', batch["ExecutionProcessID"],
-        ',"thread":{"id":', batch["ExecutionThreadID"], "}", user, ',"event_data":', *data, "}}", "",
-    )  # fmt: skip
+        '{"@timestamp":"',
+        batch["SystemTime"],
+        middle,
+        batch["EventRecordID"],
+        '","process":{"pid":',
+        batch["ExecutionProcessID"],
+        ',"thread":{"id":',
+        batch["ExecutionThreadID"],
+        "}",
+        user,
+        ',"event_data":',
+        *data,
+        "}}",
+        "",
+    )
 
 
 def zeek_header(table: str, day: date) -> bytes:

@@ -61,9 +61,15 @@ class Wardrobe:
     def _bind(self, number: int, versions: tuple[tuple[str, str], ...]) -> Texts:
         host, programs = self._hosts[number], self.programs
         context = {
-            "user": host.user, "host": host.name, "sid": host.sid, "admin": host.admin, "adminsid": host.admin_sid,
-            "hostguid": host.guid, **self.servers, **dict(versions),
-        }  # fmt: skip
+            "user": host.user,
+            "host": host.name,
+            "sid": host.sid,
+            "admin": host.admin,
+            "adminsid": host.admin_sid,
+            "hostguid": host.guid,
+            **self.servers,
+            **dict(versions),
+        }
         image = programs.images.bind(context).columns[0]
         sign = programs.sign
         shown = [_fill(str(s["version"]), context) for s in sign]
@@ -72,19 +78,25 @@ class Wardrobe:
         libraries = ["".join(s) for s in programs.loads.table.segments]
         build = context["os_build"]
         return Texts(
-            images=programs.images.bind(context), image=image,
-            commands=programs.commands.table.bind(context), files=programs.files.table.bind(context),
-            registry=programs.registry.table.bind(context), details=programs.details.bind(context),
-            pipes=programs.pipes.table.bind(context), tasks=programs.tasks.table.bind(context),
-            scripts=programs.scripts.table.bind(context), loads=loads,
+            images=programs.images.bind(context),
+            image=image,
+            commands=programs.commands.table.bind(context),
+            files=programs.files.table.bind(context),
+            registry=programs.registry.table.bind(context),
+            details=programs.details.bind(context),
+            pipes=programs.pipes.table.bind(context),
+            tasks=programs.tasks.table.bind(context),
+            scripts=programs.scripts.table.bind(context),
+            loads=loads,
             version=strings(shown),
             description=strings([n.rsplit(".", 1)[0] for n in names]),
-            product=strings([s["product"] for s in sign]), company=strings([s["company"] for s in sign]),
+            product=strings([s["product"] for s in sign]),
+            company=strings([s["company"] for s in sign]),
             original=strings(names),
             hashes=strings([_hashes(f"{n.lower()}|{v}") for n, v in zip(names, shown, strict=True)]),
             load_hashes=strings([_hashes(f"{n.lower()}|{build}") for n in libraries]),
             load_original=strings([n.rsplit("\\", 1)[-1] for n in libraries]),
-        )  # fmt: skip
+        )
 
 
 def _fill(pattern: str, context: Mapping[str, str]) -> str:
@@ -113,9 +125,13 @@ def process_guid(machine: str, time: Ints, sequence: Ints) -> pa.Array:
     """Sysmon's process GUIDs: machine, start in seconds, and a number."""
     seconds, table = time // SECOND, hex4()
     return pc.binary_join_element_wise(
-        machine, take(table, seconds & 0xFFFF), take(table, (seconds >> 16) & 0xFFFF),
-        take(table, sequence & 0xFFFF), "000000000B00", "-",
-    )  # fmt: skip
+        machine,
+        take(table, seconds & 0xFFFF),
+        take(table, (seconds >> 16) & 0xFFFF),
+        take(table, sequence & 0xFFFF),
+        "000000000B00",
+        "-",
+    )
 
 
 def account_names(host: Host) -> pa.Array:
@@ -123,10 +139,14 @@ def account_names(host: Host) -> pa.Array:
     domain = assumptions()["domain"]["netbios"]
     return strings(
         [
-            f"{domain}\\{host.user}", "NT AUTHORITY\\SYSTEM", "NT AUTHORITY\\LOCAL SERVICE",
-            "NT AUTHORITY\\NETWORK SERVICE", f"{domain}\\{host.admin}", f"{domain}\\{host.user}",
+            f"{domain}\\{host.user}",
+            "NT AUTHORITY\\SYSTEM",
+            "NT AUTHORITY\\LOCAL SERVICE",
+            "NT AUTHORITY\\NETWORK SERVICE",
+            f"{domain}\\{host.admin}",
+            f"{domain}\\{host.user}",
         ]
-    )  # fmt: skip
+    )
 
 
 def account_sids(host: Host) -> pa.Array:
@@ -149,9 +169,15 @@ def sessions(table: Instances) -> pa.Array:
 
 
 def faces(
-    host: Host, programs: Programs, texts: Texts, table: Instances, boot: tuple[int, int], residents: int,
-    seed: int, rng: np.random.Generator,
-) -> Faces:  # fmt: skip
+    host: Host,
+    programs: Programs,
+    texts: Texts,
+    table: Instances,
+    boot: tuple[int, int],
+    residents: int,
+    seed: int,
+    rng: np.random.Generator,
+) -> Faces:
     """Render the processes of a host-day. `boot`: day and time; residents read the same on every day of a boot."""
     lists, rows = programs.commands, table.program
     steady = generator(seed, 4, host.number, boot[0] + 100_000)
@@ -165,10 +191,13 @@ def faces(
     image = pa.concat_arrays([take(texts.image, rows), strings(["System"])])
     time, sequence = np.append(table.time, boot[1]), np.append(table.sequence, 1)
     return Faces(
-        image=image, command=command, guid=process_guid(host.machine, time, sequence),
-        pid=np.append(table.pid, 4), user=pa.concat_arrays([take(account_names(host), table.account), strings(["NT AUTHORITY\\SYSTEM"])]),
+        image=image,
+        command=command,
+        guid=process_guid(host.machine, time, sequence),
+        pid=np.append(table.pid, 4),
+        user=pa.concat_arrays([take(account_names(host), table.account), strings(["NT AUTHORITY\\SYSTEM"])]),
         parent=np.where(table.parent < 0, len(table), table.parent),
-    )  # fmt: skip
+    )
 
 
 def pids(values: Ints) -> pa.Array:

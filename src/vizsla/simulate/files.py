@@ -106,9 +106,15 @@ def write(company: Company, folder: str | Path, format: str = "jsonl", compress:
 
 
 def demo(
-    folder: str | Path, hosts: int = 10, days: int = 5, seed: int = 1, *, hunt_days: int | None = None,
-    intrusion: bool = True, progress: Callable[[int, int], None] | None = None,
-) -> Truth:  # fmt: skip
+    folder: str | Path,
+    hosts: int = 10,
+    days: int = 5,
+    seed: int = 1,
+    *,
+    hunt_days: int | None = None,
+    intrusion: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> Truth:
     """Write `baseline/` and `hunt/` below `folder`: quiet days to learn from, and later ones with the intruder.
 
     `days` in all, of which the last `hunt_days` (two fifths unless given) are hunted. `progress` is told

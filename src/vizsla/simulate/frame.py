@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from vizsla.simulate.tokens import take
 
 Ints = NDArray[np.int64]
-Column = pa.Array | str | None
+Column: TypeAlias = Any  # a pa.Array, one string for all rows, or None (pyarrow brings no types)
 UTC = pa.timestamp("us", tz="UTC")
 SYSMON = "windows_sysmon"
 SECURITY = "windows_security"
@@ -38,29 +39,67 @@ _PROVIDERS = {
     TASKS: ("Microsoft-Windows-TaskScheduler", "DE7B24EA-73C8-4A09-985D-5BDADCFA9017"),
 }
 _SYSTEM_PROVIDERS = {
-    "19": _WU, "43": _WU, "44": _WU,
-    "6005": ("EventLog", None), "6006": ("EventLog", None), "6013": ("EventLog", None),
+    "19": _WU,
+    "43": _WU,
+    "44": _WU,
+    "6005": ("EventLog", None),
+    "6006": ("EventLog", None),
+    "6013": ("EventLog", None),
     "12": ("Microsoft-Windows-Kernel-General", "A68CA8B7-004F-D7B6-A698-07E2DE0F1F5D"),
     "1074": ("User32", "{b0aa8734-56f7-41cc-b2f4-de228e98b946}"),
     "37": ("Microsoft-Windows-Time-Service", "06EDCFEB-0FD0-4E53-ACCA-A6F8BBF81BCB"),
-}  # fmt: skip
+}
 # Task number, Opcode, Keywords, Version, Level of each event type, where they are not the channel's usual ones
 _SUCCESS, _FAILURE = "0x8020000000000000", "0x8010000000000000"
 _SECURITY_TASKS = {
-    "4624": ("12544", "2"), "4625": ("12544", "0"), "4634": ("12545", "0"), "4647": ("12545", "0"),
-    "4648": ("12544", "0"), "4672": ("12548", "0"), "4688": ("13312", "2"), "4689": ("13313", "0"),
-    "4697": ("12289", "0"), "4698": ("12804", "0"), "4720": ("13824", "0"), "4732": ("13826", "0"),
-    "4768": ("14339", "0"), "4769": ("14337", "0"), "4776": ("14336", "0"), "4799": ("13826", "0"),
-    "5140": ("12808", "1"), "5145": ("12811", "0"), "1102": ("104", "0"),
-}  # fmt: skip
+    "4624": ("12544", "2"),
+    "4625": ("12544", "0"),
+    "4634": ("12545", "0"),
+    "4647": ("12545", "0"),
+    "4648": ("12544", "0"),
+    "4672": ("12548", "0"),
+    "4688": ("13312", "2"),
+    "4689": ("13313", "0"),
+    "4697": ("12289", "0"),
+    "4698": ("12804", "0"),
+    "4720": ("13824", "0"),
+    "4732": ("13826", "0"),
+    "4768": ("14339", "0"),
+    "4769": ("14337", "0"),
+    "4776": ("14336", "0"),
+    "4799": ("13826", "0"),
+    "5140": ("12808", "1"),
+    "5145": ("12811", "0"),
+    "1102": ("104", "0"),
+}
 _SYSMON_VERSIONS = {"5": "3", "7": "3", "10": "3", "11": "2", "12": "2", "13": "2", "17": "1", "18": "1", "8": "2"}
-_TASK_TASKS = {"100": ("100", "1"), "102": ("102", "2"), "106": ("106", "0"), "129": ("129", "0"),
-               "140": ("140", "0"), "200": ("200", "1"), "201": ("201", "2")}  # fmt: skip
+_TASK_TASKS = {
+    "100": ("100", "1"),
+    "102": ("102", "2"),
+    "106": ("106", "0"),
+    "129": ("129", "0"),
+    "140": ("140", "0"),
+    "200": ("200", "1"),
+    "201": ("201", "2"),
+}
 _POWERSHELL_TASKS = {"4104": ("2", "15"), "40961": ("4", "1"), "40962": ("4", "2"), "53504": ("111", "10")}
 SYSTEM_FIELDS = (
-    "EventID", "Channel", "Provider_Name", "ProviderGuid", "Computer", "EventRecordID", "SystemTime", "Level",
-    "Task", "Opcode", "Keywords", "Version", "ExecutionProcessID", "ExecutionThreadID", "UserID",
-)  # fmt: skip
+    "EventID",
+    "Channel",
+    "Provider_Name",
+    "ProviderGuid",
+    "Computer",
+    "EventRecordID",
+    "SystemTime",
+    "Level",
+    "Task",
+    "Opcode",
+    "Keywords",
+    "Version",
+    "ExecutionProcessID",
+    "ExecutionThreadID",
+    "UserID",
+)
 STAGE, TECHNIQUE = "_stage", "_technique"  # of intrusion events only; never leave the simulator as columns
 
 
@@ -108,9 +147,16 @@ def meta(table: str, kind: str) -> dict[str, str | None]:
     elif table == SYSTEM_LOG:
         keywords = "0x8080000000000000"
     return {
-        "EventID": kind, "Channel": CHANNELS[table], "Provider_Name": provider[0], "ProviderGuid": provider[1],
-        "Level": level, "Task": task, "Opcode": opcode, "Keywords": keywords, "Version": version,
-    }  # fmt: skip
+        "EventID": kind,
+        "Channel": CHANNELS[table],
+        "Provider_Name": provider[0],
+        "ProviderGuid": provider[1],
+        "Level": level,
+        "Task": task,
+        "Opcode": opcode,
+        "Keywords": keywords,
+        "Version": version,
+    }
 
 
 def timestamps(time: Ints) -> pa.Array:
@@ -135,9 +181,7 @@ def text(values: Ints) -> pa.Array:
 
 
 def _whole(column: Column, rows: int) -> pa.Array:
-    if column is None:
-        return pa.nulls(rows, pa.string())
-    return pa.repeat(pa.scalar(column, pa.string()), rows) if isinstance(column, str) else column
+    return pa.repeat(pa.scalar(column, pa.string()), rows) if isinstance(column, str | None) else column
 
 
 def sorted_columns(parts: Sequence[Part], extra: Sequence[str] = ()) -> tuple[Ints, dict[str, pa.Array]]:
@@ -146,13 +190,23 @@ def sorted_columns(parts: Sequence[Part], extra: Sequence[str] = ()) -> tuple[In
     order = np.argsort(time, kind="stable")
     names = list(dict.fromkeys([*extra, *(name for part in parts for name in part.columns)]))
     where = pa.array(order)
-    columns = {}
+    steady = len(parts) == 1 and bool((np.diff(time) >= 0).all())
+    whole: dict[str, pa.Array] = {}
+    nulls = [pa.nulls(len(part), pa.string()) for part in parts]
+    none = pa.nulls(len(time), pa.string())
     for name in names:
-        chunks = [_whole(part.columns.get(name), len(part)) for part in parts]
-        columns[name] = pa.concat_arrays(chunks).take(where)
+        found = [part.columns.get(name) for part in parts]
+        if all(column is None for column in found):
+            whole[name] = none
+            continue
+        chunks = [
+            null if column is None else _whole(column, len(null)) for column, null in zip(found, nulls, strict=True)
+        ]
+        # one part that is in order already is left as it is
+        whole[name] = chunks[0] if steady else pa.concat_arrays(chunks).take(where)
     kind = np.repeat(np.arange(len(parts)), [len(p) for p in parts])[order]
-    columns["_part"] = pa.array(kind)
-    return time[order], columns
+    whole["_part"] = pa.array(kind)
+    return time[order], whole
 
 
 def windows_frame(

@@ -103,20 +103,26 @@ def staff(count: int, programs: int, seed: int, newcomer_day: int) -> tuple[Host
         calendar, spread = data["calendar"], data["heterogeneity"]
         hosts.append(
             Host(
-                number=i, name=name, role=role, fqdn=f"{name}.{domain['dns']}",
+                number=i,
+                name=name,
+                role=role,
+                fqdn=f"{name}.{domain['dns']}",
                 address=f"{domain['subnet']}.{third}.{last}",
-                user=f"svc-{role}" if prefix else logins[i], sid=f"{base}-{1100 + i}",
-                admin=f"adm-{logins[boss]}", admin_sid=f"{base}-{2100 + boss}",
+                user=f"svc-{role}" if prefix else logins[i],
+                sid=f"{base}-{1100 + i}",
+                admin=f"adm-{logins[boss]}",
+                admin_sid=f"{base}-{2100 + boss}",
                 guid="-".join(rng.bytes(n).hex().upper() for n in (4, 2, 2, 2, 6)),
                 machine=rng.bytes(4).hex().upper(),
                 always_on=bool(prefix) or rng.random() < calendar["always_on"],
                 busy=float(np.exp(rng.normal(0, spread["host_sd"]))),
-                program_factor=np.exp(rng.normal(0, spread["program_sd"], programs)), has=rng.random(programs),
+                program_factor=np.exp(rng.normal(0, spread["program_sd"], programs)),
+                has=rng.random(programs),
                 arrive=calendar["arrive"]["mean"] + rng.normal(0, calendar["arrive"]["person_sd"]),
                 leave=calendar["leave"]["mean"] + rng.normal(0, calendar["leave"]["person_sd"]),
                 joins=newcomer_day if i == count - 1 else -10_000,
             )
-        )  # fmt: skip
+        )
     return tuple(hosts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,8 @@ from vizsla.simulate.assumptions import (
     USER,
     Programs,
     assumptions,
-)  # fmt: skip
-from vizsla.simulate.people import DAY, HOUR, SECOND, Calendar, Host, Plan, generator
+)
+from vizsla.simulate.people import HOUR, SECOND, Calendar, Host, Plan, generator
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -82,7 +83,7 @@ class Clock:
         return np.clip(times, self.plan.on[0] + 60 * SECOND, self.plan.on[1] - 1)
 
 
-def _edges(weights: Floats) -> Floats:
+def _edges(weights: NDArray[Any]) -> Floats:
     total = weights.sum()
     return np.cumsum(weights / total) if total > 0 else np.linspace(0, 1, 1440)
 
@@ -123,13 +124,16 @@ class Processes:
         ids = self._logon_ids(rng)
         life = programs.life[rows]
         return Instances(
-            program=rows, time=time,
+            program=rows,
+            time=time,
             end=np.where(life > 0, time + (life * SECOND).astype(np.int64), 0),
             parent=np.where(programs.up[rows] >= 0, row_of[programs.up[rows]], -1),
             pid=np.sort(rng.permutation(np.arange(90, 1400))[: len(rows)]) * 4,
-            sequence=np.arange(len(rows)) + 2, account=account, logon=ids[account],
+            sequence=np.arange(len(rows)) + 2,
+            account=account,
+            logon=ids[account],
             fresh=np.zeros(len(rows), bool),
-        )  # fmt: skip
+        )
 
     @staticmethod
     def _logon_ids(rng: np.random.Generator) -> Ints:
@@ -167,8 +171,13 @@ class Processes:
     def _counts(self, host: Host, plan: Plan, clock: Clock, rng: np.random.Generator, scale: float) -> Ints:
         programs, rate = self.programs, self.programs.rate[:, ROLES.index(host.role)].copy()
         remote = assumptions()["admins_remote"] * (1.0 if host.server else 0.1)
-        share = {"work": clock.work_share, "on": clock.on_share, "night": float(clock.on[60:210].any()),
-                 "remote": remote / 4, "logon": float(plan.boot and plan.present)}  # fmt: skip
+        share = {
+            "work": clock.work_share,
+            "on": clock.on_share,
+            "night": float(clock.on[60:210].any()),
+            "remote": remote / 4,
+            "logon": float(plan.boot and plan.present),
+        }
         factor = np.array([share.get(w, 0.0) for w in programs.when])
         personal = np.where(
             [w in ("work", "on") for w in programs.when], host.program_factor * host.busy * plan.busy, 1.0
@@ -176,7 +185,8 @@ class Processes:
         rate = (
             rate * factor * personal + programs.patch * plan.patch * factor + programs.rollout * plan.rollout * factor
         )
-        return rng.poisson(rate * scale * (host.has <= programs.share))
+        counts: Ints = rng.poisson(rate * scale * (host.has <= programs.share))
+        return counts
 
     def _roots(
         self, host: Host, plan: Plan, clock: Clock, resident: Instances, rng: np.random.Generator, scale: float
@@ -287,7 +297,4 @@ def periodic(plan: Plan, seconds: float, jitter: float, rng: np.random.Generator
 
 def _none() -> Instances:
     empty = np.zeros(0, np.int64)
-    return Instances(*(empty for _ in range(8)), np.zeros(0, bool))
-
-
-assert DAY == 24 * HOUR
+    return Instances(empty, empty, empty, empty, empty, empty, empty, empty, np.zeros(0, bool))

@@ -1,8 +1,7 @@
-"""The Security log of a host-day: processes, logons, tickets, shares."""
+"""The Security log of a host-day: processes and logons."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from vizsla.simulate.assumptions import ADMIN, Programs, assumptions
 from vizsla.simulate.faces import Faces, account_sids
 from vizsla.simulate.frame import SECURITY, Column, Parts, text
-from vizsla.simulate.people import SECOND, Calendar, Host, Plan
+from vizsla.simulate.people import SECOND, Host, Plan
 from vizsla.simulate.processes import Clock, Instances
 from vizsla.simulate.tokens import hex4, hexadecimal, strings, take
 
@@ -25,7 +24,6 @@ PRIVILEGES = (
     "\r\n\t\t\tSeImpersonatePrivilege"
 )
 SERVICE_PRIVILEGES = "SeAssignPrimaryTokenPrivilege\r\n\t\t\tSeTcbPrivilege\r\n\t\t\t" + PRIVILEGES
-READ_LIST = "%%1538\r\n\t\t\t\t%%1541\r\n\t\t\t\t%%4416\r\n\t\t\t\t%%4419\r\n\t\t\t\t%%4423\r\n\t\t\t\t"
 _LABELS = {"System": "S-1-16-16384", "High": "S-1-16-12288", "Medium": "S-1-16-8192", "Low": "S-1-16-4096"}
 
 
@@ -36,8 +34,12 @@ def domain() -> str:
 
 def machine_subject(host: Host) -> dict[str, Column]:
     """The machine's own account, as subject."""
-    return {"SubjectUserSid": "S-1-5-18", "SubjectUserName": f"{host.name}$", "SubjectDomainName": domain(),
-            "SubjectLogonId": "0x3e7"}  # fmt: skip
+    return {
+        "SubjectUserSid": "S-1-5-18",
+        "SubjectUserName": f"{host.name}$",
+        "SubjectDomainName": domain(),
+        "SubjectLogonId": "0x3e7",
+    }
 
 
 def subjects(host: Host, table: Instances, rows: Ints) -> dict[str, Column]:
@@ -46,9 +48,11 @@ def subjects(host: Host, table: Instances, rows: Ints) -> dict[str, Column]:
     names = strings([host.user, f"{host.name}$", "LOCAL SERVICE", "NETWORK SERVICE", host.admin, host.user])
     domains = strings([domain(), domain(), "NT AUTHORITY", "NT AUTHORITY", domain(), domain()])
     return {
-        "SubjectUserSid": take(account_sids(host), account), "SubjectUserName": take(names, account),
-        "SubjectDomainName": take(domains, account), "SubjectLogonId": hexadecimal(table.logon[rows]),
-    }  # fmt: skip
+        "SubjectUserSid": take(account_sids(host), account),
+        "SubjectUserName": take(names, account),
+        "SubjectDomainName": take(domains, account),
+        "SubjectLogonId": hexadecimal(table.logon[rows]),
+    }
 
 
 def add_processes(parts: Parts, host: Host, levels: pa.Array, table: Instances, view: Faces, since: int) -> None:
@@ -58,17 +62,37 @@ def add_processes(parts: Parts, host: Host, levels: pa.Array, table: Instances, 
     label = take(pc.dictionary_encode(levels).dictionary, np.zeros(0, np.int64))
     found = pc.index_in(levels.take(pa.array(rows)), value_set=strings(list(_LABELS)))
     label = strings(list(_LABELS.values())).take(found)
-    parts.add(SECURITY, 4688, table.time[rows] - 400, subjects(host, table, rows) | {
-        "NewProcessId": hexadecimal(table.pid[rows]), "NewProcessName": take(view.image, rows),
-        "TokenElevationType": "%%1936", "ProcessId": hexadecimal(view.pid[parent]),
-        "CommandLine": take(view.command, rows), "TargetUserSid": "S-1-0-0", "TargetUserName": "-",
-        "TargetDomainName": "-", "TargetLogonId": "0x0", "ParentProcessName": take(view.image, parent),
-        "MandatoryLabel": label,
-    })  # fmt: skip
+    parts.add(
+        SECURITY,
+        4688,
+        table.time[rows] - 400,
+        subjects(host, table, rows)
+        | {
+            "NewProcessId": hexadecimal(table.pid[rows]),
+            "NewProcessName": take(view.image, rows),
+            "TokenElevationType": "%%1936",
+            "ProcessId": hexadecimal(view.pid[parent]),
+            "CommandLine": take(view.command, rows),
+            "TargetUserSid": "S-1-0-0",
+            "TargetUserName": "-",
+            "TargetDomainName": "-",
+            "TargetLogonId": "0x0",
+            "ParentProcessName": take(view.image, parent),
+            "MandatoryLabel": label,
+        },
+    )
     over = np.flatnonzero((table.end > 0) & (table.end >= since))
-    parts.add(SECURITY, 4689, table.end[over] + 300, subjects(host, table, over) | {
-        "Status": "0x0", "ProcessId": hexadecimal(table.pid[over]), "ProcessName": take(view.image, over),
-    })  # fmt: skip
+    parts.add(
+        SECURITY,
+        4689,
+        table.end[over] + 300,
+        subjects(host, table, over)
+        | {
+            "Status": "0x0",
+            "ProcessId": hexadecimal(table.pid[over]),
+            "ProcessName": take(view.image, over),
+        },
+    )
 
 
 def random_guids(count: int, rng: np.random.Generator) -> pa.Array:
@@ -81,68 +105,156 @@ def random_guids(count: int, rng: np.random.Generator) -> pa.Array:
 
 
 def logon(
-    parts: Parts, time: Ints, subject: dict[str, Column], *, sid: Column, user: Column, target_domain: Column,
-    ids: Ints, kind: Column, process: str, package: str, workstation: Column, address: Column, port: Column,
-    program: str, caller: str, guid: Column = NULL_GUID,
-) -> None:  # fmt: skip
+    parts: Parts,
+    time: Ints,
+    subject: dict[str, Column],
+    *,
+    sid: Column,
+    user: Column,
+    target_domain: Column,
+    ids: Ints,
+    kind: Column,
+    process: str,
+    package: str,
+    workstation: Column,
+    address: Column,
+    port: Column,
+    program: str,
+    caller: str,
+    guid: Column = NULL_GUID,
+) -> None:
     """Successful logons (4624)."""
-    parts.add(SECURITY, 4624, time, subject | {
-        "TargetUserSid": sid, "TargetUserName": user, "TargetDomainName": target_domain,
-        "TargetLogonId": hexadecimal(ids), "LogonType": kind, "LogonProcessName": process,
-        "AuthenticationPackageName": package, "WorkstationName": workstation, "LogonGuid": guid,
-        "TransmittedServices": "-", "LmPackageName": "-", "KeyLength": "0", "ProcessId": caller,
-        "ProcessName": program, "IpAddress": address, "IpPort": port, "ImpersonationLevel": "%%1833",
-        "RestrictedAdminMode": "-", "TargetOutboundUserName": "-", "TargetOutboundDomainName": "-",
-        "VirtualAccount": "%%1843", "TargetLinkedLogonId": "0x0", "ElevatedToken": "%%1842",
-    })  # fmt: skip
+    parts.add(
+        SECURITY,
+        4624,
+        time,
+        subject
+        | {
+            "TargetUserSid": sid,
+            "TargetUserName": user,
+            "TargetDomainName": target_domain,
+            "TargetLogonId": hexadecimal(ids),
+            "LogonType": kind,
+            "LogonProcessName": process,
+            "AuthenticationPackageName": package,
+            "WorkstationName": workstation,
+            "LogonGuid": guid,
+            "TransmittedServices": "-",
+            "LmPackageName": "-",
+            "KeyLength": "0",
+            "ProcessId": caller,
+            "ProcessName": program,
+            "IpAddress": address,
+            "IpPort": port,
+            "ImpersonationLevel": "%%1833",
+            "RestrictedAdminMode": "-",
+            "TargetOutboundUserName": "-",
+            "TargetOutboundDomainName": "-",
+            "VirtualAccount": "%%1843",
+            "TargetLinkedLogonId": "0x0",
+            "ElevatedToken": "%%1842",
+        },
+    )
 
 
 def special(parts: Parts, time: Ints, sid: Column, user: Column, ids: Column, privileges: str = PRIVILEGES) -> None:
     """Special privileges of a new logon (4672)."""
     name = domain() if user != "SYSTEM" else "NT AUTHORITY"
-    parts.add(SECURITY, 4672, time, {
-        "SubjectUserSid": sid, "SubjectUserName": user, "SubjectDomainName": name, "SubjectLogonId": ids,
-        "PrivilegeList": privileges,
-    })  # fmt: skip
+    parts.add(
+        SECURITY,
+        4672,
+        time,
+        {
+            "SubjectUserSid": sid,
+            "SubjectUserName": user,
+            "SubjectDomainName": name,
+            "SubjectLogonId": ids,
+            "PrivilegeList": privileges,
+        },
+    )
 
 
 def logoff(parts: Parts, time: Ints, sid: Column, user: Column, ids: Ints, kind: Column) -> None:
     """The end of logons (4634)."""
-    parts.add(SECURITY, 4634, time, {
-        "TargetUserSid": sid, "TargetUserName": user, "TargetDomainName": domain(), "TargetLogonId": hexadecimal(ids),
-        "LogonType": kind,
-    })  # fmt: skip
+    parts.add(
+        SECURITY,
+        4634,
+        time,
+        {
+            "TargetUserSid": sid,
+            "TargetUserName": user,
+            "TargetDomainName": domain(),
+            "TargetLogonId": hexadecimal(ids),
+            "LogonType": kind,
+        },
+    )
 
 
 _INTERACTIVE: dict[str, Any] = {
-    "process": "User32 ", "package": "Negotiate", "address": "127.0.0.1", "port": "0",
-    "program": "C:\\Windows\\System32\\svchost.exe", "caller": "0x6a8",
-}  # fmt: skip
-_NETWORK: dict[str, Any] = {
-    "process": "Kerberos", "package": "Kerberos", "workstation": "-", "program": "-", "caller": "0x0",
-}  # fmt: skip
+    "process": "User32 ",
+    "package": "Negotiate",
+    "address": "127.0.0.1",
+    "port": "0",
+    "program": "C:\\Windows\\System32\\svchost.exe",
+    "caller": "0x6a8",
+}
+NETWORK: dict[str, Any] = {
+    "process": "Kerberos",
+    "package": "Kerberos",
+    "workstation": "-",
+    "program": "-",
+    "caller": "0x0",
+}
 
 
 def add_logons(
-    parts: Parts, host: Host, plan: Plan, clock: Clock, session: tuple[int, int], table: Instances, remote: Ints,
+    parts: Parts,
+    host: Host,
+    plan: Plan,
+    clock: Clock,
+    session: tuple[int, int],
+    table: Instances,
+    remote: Ints,
     rng: np.random.Generator,
-) -> None:  # fmt: skip
+) -> None:
     """Logons on the machine itself: services, the user's session, unlocks, typing errors, remote administrators."""
     rates = assumptions()["security"]
     own = machine_subject(host)
     when = clock.draw("on", int(rng.poisson(rates["service_logons"] * clock.on_share)), rng)
-    logon(parts, when, own, sid="S-1-5-18", user="SYSTEM", target_domain="NT AUTHORITY", ids=np.full(len(when), 0x3E7),
-          kind="5", process="Advapi  ", package="Negotiate", workstation="-", address="-", port="-",
-          program="C:\\Windows\\System32\\services.exe", caller="0x2c8")  # fmt: skip
+    logon(
+        parts,
+        when,
+        own,
+        sid="S-1-5-18",
+        user="SYSTEM",
+        target_domain="NT AUTHORITY",
+        ids=np.full(len(when), 0x3E7),
+        kind="5",
+        process="Advapi  ",
+        package="Negotiate",
+        workstation="-",
+        address="-",
+        port="-",
+        program="C:\\Windows\\System32\\services.exe",
+        caller="0x2c8",
+    )
     special(parts, when + 40, "S-1-5-18", "SYSTEM", "0x3e7", SERVICE_PRIVILEGES)
     reads = clock.draw("on", int(rng.poisson(rates["group_reads"] * clock.on_share)), rng)
     callers = strings(["C:\\Program Files\\Monitor\\Agent\\agent.exe", "C:\\Windows\\System32\\svchost.exe"])
     groups = strings(["Administrators", "Remote Desktop Users", "Backup Operators"])
-    parts.add(SECURITY, 4799, reads, own | {
-        "TargetUserName": take(groups, (rng.random(len(reads)) ** 2 * 3).astype(np.int64)),
-        "TargetDomainName": "Builtin", "TargetSid": "S-1-5-32-544", "CallerProcessId": "0xc4c",
-        "CallerProcessName": take(callers, rng.integers(0, 2, len(reads))),
-    })  # fmt: skip
+    parts.add(
+        SECURITY,
+        4799,
+        reads,
+        own
+        | {
+            "TargetUserName": take(groups, (rng.random(len(reads)) ** 2 * 3).astype(np.int64)),
+            "TargetDomainName": "Builtin",
+            "TargetSid": "S-1-5-32-544",
+            "CallerProcessId": "0xc4c",
+            "CallerProcessName": take(callers, rng.integers(0, 2, len(reads))),
+        },
+    )
     if session[0] and not host.server:
         _user_logons(parts, host, plan, clock, session, rng)
     _remote_logons(parts, host, plan, table, remote, rng)
@@ -170,13 +282,31 @@ def _user_logons(
     logon(parts, when, own, **who, ids=ids, kind="7", workstation=host.name, **_INTERACTIVE)
     logoff(parts, when + 2000, host.sid, host.user, ids, "7")
     errors = clock.draw("work", int(rng.poisson(rates["mistyped"])), rng)
-    parts.add(SECURITY, 4625, errors, own | {
-        "TargetUserSid": "S-1-0-0", "TargetUserName": host.user, "TargetDomainName": domain(), "Status": "0xc000006d",
-        "FailureReason": "%%2313", "SubStatus": "0xc000006a", "LogonType": take(strings(["2", "7"]), rng.integers(0, 2, len(errors))),
-        "LogonProcessName": "User32 ", "AuthenticationPackageName": "Negotiate", "WorkstationName": host.name,
-        "TransmittedServices": "-", "LmPackageName": "-", "KeyLength": "0", "ProcessId": "0x6a8",
-        "ProcessName": "C:\\Windows\\System32\\svchost.exe", "IpAddress": "127.0.0.1", "IpPort": "0",
-    })  # fmt: skip
+    parts.add(
+        SECURITY,
+        4625,
+        errors,
+        own
+        | {
+            "TargetUserSid": "S-1-0-0",
+            "TargetUserName": host.user,
+            "TargetDomainName": domain(),
+            "Status": "0xc000006d",
+            "FailureReason": "%%2313",
+            "SubStatus": "0xc000006a",
+            "LogonType": take(strings(["2", "7"]), rng.integers(0, 2, len(errors))),
+            "LogonProcessName": "User32 ",
+            "AuthenticationPackageName": "Negotiate",
+            "WorkstationName": host.name,
+            "TransmittedServices": "-",
+            "LmPackageName": "-",
+            "KeyLength": "0",
+            "ProcessId": "0x6a8",
+            "ProcessName": "C:\\Windows\\System32\\svchost.exe",
+            "IpAddress": "127.0.0.1",
+            "IpPort": "0",
+        },
+    )
 
 
 def _accounts(
@@ -187,9 +317,23 @@ def _accounts(
     when = table.time[rows] - 900_000
     if not plan.boot or not host.server:
         return
-    logon(parts, when, machine_subject(host), sid=host.sid, user=host.user, target_domain=domain(), ids=table.logon[rows],
-          kind="5", process="Advapi  ", package="Negotiate", workstation=host.name, address="-", port="-",
-          program="C:\\Windows\\System32\\services.exe", caller="0x2c8")  # fmt: skip
+    logon(
+        parts,
+        when,
+        machine_subject(host),
+        sid=host.sid,
+        user=host.user,
+        target_domain=domain(),
+        ids=table.logon[rows],
+        kind="5",
+        process="Advapi  ",
+        package="Negotiate",
+        workstation=host.name,
+        address="-",
+        port="-",
+        program="C:\\Windows\\System32\\services.exe",
+        caller="0x2c8",
+    )
 
 
 def _remote_logons(
@@ -209,8 +353,20 @@ def _remote_logons(
         "SubjectLogonId": "0x0",
     }
     kind = take(kinds, desktop.astype(np.int64))
-    logon(parts, when, nobody, sid=host.admin_sid, user=host.admin, target_domain=domain(), ids=ids, kind=kind,
-          address=address, port=text(rng.integers(49152, 65535, len(rows))), guid=random_guids(len(rows), rng), **_NETWORK)  # fmt: skip
+    logon(
+        parts,
+        when,
+        nobody,
+        sid=host.admin_sid,
+        user=host.admin,
+        target_domain=domain(),
+        ids=ids,
+        kind=kind,
+        address=address,
+        port=text(rng.integers(49152, 65535, len(rows))),
+        guid=random_guids(len(rows), rng),
+        **NETWORK,
+    )
     special(parts, when + 50, host.admin_sid, host.admin, hexadecimal(ids))
     over = np.flatnonzero(table.end[rows] > 0)
     logoff(
@@ -221,120 +377,6 @@ def _remote_logons(
         ids[over],
         take(kinds, desktop[over].astype(np.int64)),
     )
-
-
-def add_server_logons(
-    parts: Parts, host: Host, day: int, staff: Sequence[Host], calendar: Calendar, rng: np.random.Generator
-) -> None:
-    """What clients do on a server, in the hours in which they are there: logons, tickets, shares."""
-    rates = assumptions()["security"]
-    guests = [(h, calendar.plan(h, day)) for h in staff if not h.server]
-    guests = [(h, p) for h, p in guests if not p.off and p.present]
-    if not guests:
-        return
-    begin, end = np.array([p.arrive for _, p in guests]), np.array([p.leave for _, p in guests])
-    book = {
-        "user": strings([h.user for h, _ in guests]), "sid": strings([h.sid for h, _ in guests]),
-        "machine": strings([f"{h.name}$" for h, _ in guests]), "address": strings([h.address for h, _ in guests]),
-        "name": strings([h.name for h, _ in guests]),
-    }  # fmt: skip
-
-    def visits(rate: float) -> tuple[Ints, Ints]:
-        who = np.repeat(np.arange(len(guests)), rng.poisson(rate, len(guests)))
-        early = rng.random(len(who)) < 0.25  # the morning's rush: a quarter within twenty minutes of arriving
-        span = np.where(early, 1200 * SECOND, end[who] - begin[who])
-        return who, begin[who] + (rng.random(len(who)) * span).astype(np.int64)
-
-    who, when = visits(rates["server_logons"][host.role])
-    ids = rng.integers(0x300000, 0x7FFFFFF, len(who))
-    own = rng.random(len(who)) < 0.3  # the machine's own account, for policies and updates
-    nobody: dict[str, Column] = {
-        "SubjectUserSid": "S-1-0-0",
-        "SubjectUserName": "-",
-        "SubjectDomainName": "-",
-        "SubjectLogonId": "0x0",
-    }
-    user = pc.if_else(pa.array(own), take(book["machine"], who), take(book["user"], who))
-    sid = take(book["sid"], who)
-    logon(parts, when, nobody, sid=sid, user=user, target_domain=domain(), ids=ids, kind="3", address=take(book["address"], who),
-          port=text(rng.integers(49152, 65535, len(who))), guid=random_guids(len(who), rng), **_NETWORK)  # fmt: skip
-    over = when + (rng.exponential(60, len(who)) * SECOND).astype(np.int64) + 9000
-    logoff(parts, over, sid, user, ids, "3")
-    if host.role == "dc":
-        _tickets(parts, host, staff, book, visits, rng)
-    if host.role == "file":
-        _shares(parts, book, visits(rates["share_reads"]), rng)
-
-
-def _tickets(
-    parts: Parts, host: Host, staff: Sequence[Host], book: dict[str, pa.Array], visits: Any, rng: np.random.Generator
-) -> None:
-    rates, realm = assumptions()["security"], assumptions()["domain"]["dns"].upper()
-    who, when = visits(rates["tickets"] / 3)
-    address = pc.binary_join_element_wise("::ffff:", take(book["address"], who), "")
-    port = text(rng.integers(49152, 65535, len(who)))
-    parts.add(SECURITY, 4768, when, {
-        "TargetUserName": take(book["user"], who), "TargetDomainName": realm, "TargetSid": take(book["sid"], who),
-        "ServiceName": "krbtgt", "ServiceSid": host.sid.rsplit("-", 1)[0] + "-502", "TicketOptions": "0x40810010",
-        "Status": "0x0", "TicketEncryptionType": "0x12", "PreAuthType": "2", "IpAddress": address, "IpPort": port,
-        "CertIssuerName": "", "CertSerialNumber": "", "CertThumbprint": "",
-    })  # fmt: skip
-    who, when = visits(rates["tickets"])
-    services = [h for h in staff if h.server] or list(staff[:1])
-    pick = (rng.random(len(who)) ** 1.5 * len(services)).astype(np.int64)
-    address = pc.binary_join_element_wise("::ffff:", take(book["address"], who), "")
-    parts.add(SECURITY, 4769, when, {
-        "TargetUserName": pc.binary_join_element_wise(take(book["user"], who), realm, "@"), "TargetDomainName": realm,
-        "ServiceName": take(strings([f"{h.name}$" for h in services]), pick),
-        "ServiceSid": take(strings([h.sid for h in services]), pick), "TicketOptions": "0x40810000",
-        "TicketEncryptionType": "0x12", "IpAddress": address, "IpPort": text(rng.integers(49152, 65535, len(who))),
-        "Status": "0x0", "LogonGuid": random_guids(len(who), rng), "TransmittedServices": "-",
-    })  # fmt: skip
-    who, when = visits(rates["ntlm"])
-    parts.add(SECURITY, 4776, when, {
-        "PackageName": "MICROSOFT_AUTHENTICATION_PACKAGE_V1_0", "TargetUserName": take(book["user"], who),
-        "Workstation": take(book["name"], who), "Status": "0x0",
-    })  # fmt: skip
-
-
-def _shares(parts: Parts, book: dict[str, pa.Array], visit: tuple[Ints, Ints], rng: np.random.Generator) -> None:
-    who, when = visit
-    words = assumptions()["words"]
-    share = (rng.random(len(who)) ** 1.8 * len(words["shares"])).astype(np.int64)
-    topic = (rng.random(len(who)) ** 1.6 * len(words["doc_topics"])).astype(np.int64)
-    place = rng.integers(0, len(words["doc_places"]), len(who))
-    ends = strings([".xlsx", ".docx", ".pdf", "", ".pptx"])
-    path = pc.binary_join_element_wise(
-        take(strings(words["doc_topics"]), topic), "\\", take(strings(words["doc_topics"]), topic), " ",
-        take(strings(words["doc_places"]), place), take(ends, (rng.random(len(who)) ** 1.5 * 5).astype(np.int64)), "",
-    )  # fmt: skip
-    subject: dict[str, Column] = {
-        "SubjectUserSid": take(book["sid"], who), "SubjectUserName": take(book["user"], who),
-        "SubjectDomainName": domain(), "SubjectLogonId": hexadecimal(rng.integers(0x300000, 0x7FFFFFF, len(who))),
-        "ObjectType": "File", "IpAddress": take(book["address"], who),
-        "IpPort": text(rng.integers(49152, 65535, len(who))),
-        "ShareName": take(strings([f"\\\\*\\{s}" for s in words["shares"]]), share),
-        "ShareLocalPath": take(strings([f"\\??\\D:\\shares\\{s}" for s in words["shares"]]), share),
-    }  # fmt: skip
-    parts.add(SECURITY, 5145, when, subject | {
-        "RelativeTargetName": path, "AccessMask": take(strings(["0x120089", "0x100081", "0x12019f"]), rng.integers(0, 3, len(who))),
-        "AccessList": READ_LIST, "AccessReason": "-",
-    })  # fmt: skip
-    first = np.flatnonzero(rng.random(len(who)) < 0.2)
-    at = pa.array(first)
-    few: dict[str, Column] = {n: c.take(at) if isinstance(c, pa.Array) else c for n, c in subject.items()}
-    parts.add(SECURITY, 5140, when[first] - 900, few | {"AccessMask": "0x1", "AccessList": "%%4416\r\n\t\t\t\t"})
-
-
-def new_user(parts: Parts, host: Host, newcomer: Host, admin: Host, when: int) -> None:
-    """A newcomer's account is made on the domain controller (4720)."""
-    parts.add(SECURITY, 4720, np.array([when]), {
-        "TargetUserName": newcomer.user, "TargetDomainName": domain(), "TargetSid": newcomer.sid,
-        "SubjectUserSid": admin.admin_sid, "SubjectUserName": admin.admin, "SubjectDomainName": domain(),
-        "SubjectLogonId": "0x3a7f21", "PrivilegeList": "-", "SamAccountName": newcomer.user, "DisplayName": newcomer.user,
-        "UserPrincipalName": f"{newcomer.user}@{assumptions()['domain']['dns']}", "HomeDirectory": "%%1793",
-        "PrimaryGroupId": "513", "OldUacValue": "0x0", "NewUacValue": "0x15",
-    })  # fmt: skip
 
 
 def kinds_of(programs: Programs) -> Ints:

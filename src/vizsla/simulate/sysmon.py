@@ -34,18 +34,30 @@ def start_columns(
     profile = f"C:\\Users\\{host.user}\\"
     homes = strings([profile, *["C:\\Windows\\system32\\"] * 3, "C:\\Windows\\system32\\", "C:\\Windows\\system32\\"])
     return {
-        "RuleName": "-", "UtcTime": utc_time(table.time[rows]), "ProcessGuid": take(view.guid, rows),
-        "ProcessId": text(table.pid[rows]), "Image": take(view.image, rows),
-        "FileVersion": take(texts.version, program), "Description": take(texts.description, program),
-        "Product": take(texts.product, program), "Company": take(texts.company, program),
-        "OriginalFileName": take(texts.original, program), "CommandLine": take(view.command, rows),
-        "CurrentDirectory": take(homes, picked.account), "User": user,
-        "LogonGuid": logon_guid(host, picked.logon), "LogonId": hexadecimal(picked.logon),
-        "TerminalSessionId": sessions(picked), "IntegrityLevel": integrity(programs, picked),
-        "Hashes": take(texts.hashes, program), "ParentProcessGuid": take(view.guid, parent),
-        "ParentProcessId": text(view.pid[parent]), "ParentImage": take(view.image, parent),
-        "ParentCommandLine": take(view.command, parent), "ParentUser": take(view.user, parent),
-    }  # fmt: skip
+        "RuleName": "-",
+        "UtcTime": utc_time(table.time[rows]),
+        "ProcessGuid": take(view.guid, rows),
+        "ProcessId": text(table.pid[rows]),
+        "Image": take(view.image, rows),
+        "FileVersion": take(texts.version, program),
+        "Description": take(texts.description, program),
+        "Product": take(texts.product, program),
+        "Company": take(texts.company, program),
+        "OriginalFileName": take(texts.original, program),
+        "CommandLine": take(view.command, rows),
+        "CurrentDirectory": take(homes, picked.account),
+        "User": user,
+        "LogonGuid": logon_guid(host, picked.logon),
+        "LogonId": hexadecimal(picked.logon),
+        "TerminalSessionId": sessions(picked),
+        "IntegrityLevel": integrity(programs, picked),
+        "Hashes": take(texts.hashes, program),
+        "ParentProcessGuid": take(view.guid, parent),
+        "ParentProcessId": text(view.pid[parent]),
+        "ParentImage": take(view.image, parent),
+        "ParentCommandLine": take(view.command, parent),
+        "ParentUser": take(view.user, parent),
+    }
 
 
 class Activity:
@@ -82,9 +94,15 @@ class Activity:
 
 
 def add_sysmon(
-    parts: Parts, host: Host, programs: Programs, texts: Texts, table: Instances, view: Faces, activity: Activity,
+    parts: Parts,
+    host: Host,
+    programs: Programs,
+    texts: Texts,
+    table: Instances,
+    view: Faces,
+    activity: Activity,
     rng: np.random.Generator,
-) -> None:  # fmt: skip
+) -> None:
     """Events 1, 5, 7, 10, 11, 12, 13, 17, 18 and 23 of a host-day."""
     fresh = np.flatnonzero(table.fresh)
     parts.add(SYSMON, 1, table.time[fresh], start_columns(host, programs, texts, table, view, fresh))
@@ -99,31 +117,56 @@ def add_sysmon(
 
 def _who(view: Faces, rows: Ints, time: Ints) -> dict[str, Column]:
     return {
-        "RuleName": "-", "UtcTime": utc_time(time), "ProcessGuid": take(view.guid, rows),
-        "ProcessId": text(view.pid[rows]), "Image": take(view.image, rows),
-    }  # fmt: skip
+        "RuleName": "-",
+        "UtcTime": utc_time(time),
+        "ProcessGuid": take(view.guid, rows),
+        "ProcessId": text(view.pid[rows]),
+        "Image": take(view.image, rows),
+    }
 
 
 def _loads(
-    parts: Parts, programs: Programs, texts: Texts, table: Instances, view: Faces, activity: Activity,
+    parts: Parts,
+    programs: Programs,
+    texts: Texts,
+    table: Instances,
+    view: Faces,
+    activity: Activity,
     rng: np.random.Generator,
-) -> None:  # fmt: skip
+) -> None:
     rows, time = activity.draw(programs.acts["load"][table.program], rng, early=True)
     pick = programs.loads.draw(table.program[rows], rng)
     loaded = texts.loads.render(pick, rng)
-    parts.add(SYSMON, 7, time, _who(view, rows, time) | {
-        "ImageLoaded": loaded, "FileVersion": "10.0.19041.3996 (WinBuild.160101.0800)",
-        "Description": take(texts.load_original, pick), "Product": "Microsoft® Windows® Operating System",
-        "Company": "Microsoft Corporation", "OriginalFileName": take(texts.load_original, pick),
-        "Hashes": take(texts.load_hashes, pick), "Signed": "true", "Signature": "Microsoft Windows",
-        "SignatureStatus": "Valid", "User": take(view.user, rows),
-    })  # fmt: skip
+    parts.add(
+        SYSMON,
+        7,
+        time,
+        _who(view, rows, time)
+        | {
+            "ImageLoaded": loaded,
+            "FileVersion": "10.0.19041.3996 (WinBuild.160101.0800)",
+            "Description": take(texts.load_original, pick),
+            "Product": "Microsoft® Windows® Operating System",
+            "Company": "Microsoft Corporation",
+            "OriginalFileName": take(texts.load_original, pick),
+            "Hashes": take(texts.load_hashes, pick),
+            "Signed": "true",
+            "Signature": "Microsoft Windows",
+            "SignatureStatus": "Valid",
+            "User": take(view.user, rows),
+        },
+    )
 
 
 def _files(
-    parts: Parts, programs: Programs, texts: Texts, table: Instances, view: Faces, activity: Activity,
+    parts: Parts,
+    programs: Programs,
+    texts: Texts,
+    table: Instances,
+    view: Faces,
+    activity: Activity,
     rng: np.random.Generator,
-) -> None:  # fmt: skip
+) -> None:
     has = programs.files.size > 0
     for event, act in ((11, "file"), (23, "delete")):
         rows, time = activity.draw((programs.acts[act] * has)[table.program], rng)
@@ -139,9 +182,14 @@ def _files(
 
 
 def _registry(
-    parts: Parts, programs: Programs, texts: Texts, table: Instances, view: Faces, activity: Activity,
+    parts: Parts,
+    programs: Programs,
+    texts: Texts,
+    table: Instances,
+    view: Faces,
+    activity: Activity,
     rng: np.random.Generator,
-) -> None:  # fmt: skip
+) -> None:
     rows, time = activity.draw((programs.acts["reg"] * (programs.registry.size > 0))[table.program], rng)
     pick = programs.registry.draw(table.program[rows], rng)
     created = rng.random(len(rows)) < 0.18
@@ -149,25 +197,33 @@ def _registry(
         at = np.flatnonzero(mine)
         columns = _who(view, rows[at], time[at]) | {
             "EventType": "SetValue" if event == 13 else "CreateKey",
-            "TargetObject": texts.registry.render(pick[at], rng), "User": take(view.user, rows[at]),
-        }  # fmt: skip
+            "TargetObject": texts.registry.render(pick[at], rng),
+            "User": take(view.user, rows[at]),
+        }
         if event == 13:
             columns["Details"] = texts.details.render(pick[at], rng)
         parts.add(SYSMON, event, time[at], columns)
 
 
 def _pipes(
-    parts: Parts, programs: Programs, texts: Texts, table: Instances, view: Faces, activity: Activity,
+    parts: Parts,
+    programs: Programs,
+    texts: Texts,
+    table: Instances,
+    view: Faces,
+    activity: Activity,
     rng: np.random.Generator,
-) -> None:  # fmt: skip
+) -> None:
     rows, time = activity.draw((programs.acts["pipe"] * (programs.pipes.size > 0))[table.program], rng)
     names = texts.pipes.render(programs.pipes.draw(table.program[rows], rng), rng)
     made = rng.random(len(rows)) < 0.45
     for event, kind, mine in ((17, "CreatePipe", made), (18, "ConnectPipe", ~made)):
         at = np.flatnonzero(mine)
         columns = _who(view, rows[at], time[at]) | {
-            "EventType": kind, "PipeName": names.take(pa.array(at)), "User": take(view.user, rows[at]),
-        }  # fmt: skip
+            "EventType": kind,
+            "PipeName": names.take(pa.array(at)),
+            "User": take(view.user, rows[at]),
+        }
         parts.add(SYSMON, event, time[at], columns)
 
 
@@ -189,14 +245,26 @@ def _accesses(
     at = np.flatnonzero((last > first) & (table.time[target] <= time) & (target != rows))
     rows, time, target, pick = rows[at], time[at], target[at], pick[at]
     trace = _traces(len(rows), rng)
-    parts.add(SYSMON, 10, time, {
-        "RuleName": "-", "UtcTime": utc_time(time), "SourceProcessGUID": take(view.guid, rows),
-        "SourceProcessId": text(table.pid[rows]), "SourceThreadId": text(rng.integers(200, 3000, len(rows)) * 4),
-        "SourceImage": take(view.image, rows), "TargetProcessGUID": take(view.guid, target),
-        "TargetProcessId": text(table.pid[target]), "TargetImage": take(view.image, target),
-        "GrantedAccess": take(strings(list(programs.access_mask)), pick), "CallTrace": trace,
-        "SourceUser": take(view.user, rows), "TargetUser": take(view.user, target),
-    })  # fmt: skip
+    parts.add(
+        SYSMON,
+        10,
+        time,
+        {
+            "RuleName": "-",
+            "UtcTime": utc_time(time),
+            "SourceProcessGUID": take(view.guid, rows),
+            "SourceProcessId": text(table.pid[rows]),
+            "SourceThreadId": text(rng.integers(200, 3000, len(rows)) * 4),
+            "SourceImage": take(view.image, rows),
+            "TargetProcessGUID": take(view.guid, target),
+            "TargetProcessId": text(table.pid[target]),
+            "TargetImage": take(view.image, target),
+            "GrantedAccess": take(strings(list(programs.access_mask)), pick),
+            "CallTrace": trace,
+            "SourceUser": take(view.user, rows),
+            "TargetUser": take(view.user, target),
+        },
+    )
 
 
 def _traces(count: int, rng: np.random.Generator) -> pa.Array:
@@ -207,8 +275,13 @@ def _traces(count: int, rng: np.random.Generator) -> pa.Array:
     entry = strings(["9d4c4", "9d1e4", "9c584"])
     table = hex4()
     return pc.binary_join_element_wise(
-        "C:\\Windows\\SYSTEM32\\ntdll.dll+", take(entry, rng.integers(0, 3, count)),
-        "|C:\\Windows\\System32\\KERNELBASE.dll+2", pc.utf8_lower(take(table, rng.integers(0, 40, count) * 97 + 8000)),
-        "|C:\\Windows\\System32\\", take(callers, (rng.random(count) ** 2 * 6).astype(np.int64)), "+",
-        pc.utf8_lower(take(table, rng.integers(0, 200, count) * 61 + 4096)), "",
-    )  # fmt: skip
+        "C:\\Windows\\SYSTEM32\\ntdll.dll+",
+        take(entry, rng.integers(0, 3, count)),
+        "|C:\\Windows\\System32\\KERNELBASE.dll+2",
+        pc.utf8_lower(take(table, rng.integers(0, 40, count) * 97 + 8000)),
+        "|C:\\Windows\\System32\\",
+        take(callers, (rng.random(count) ** 2 * 6).astype(np.int64)),
+        "+",
+        pc.utf8_lower(take(table, rng.integers(0, 200, count) * 61 + 4096)),
+        "",
+    )

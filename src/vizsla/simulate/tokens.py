@@ -100,12 +100,9 @@ class Pools:
     def _make(self, name: str) -> list[str]:
         if name in ("guid_a", "guid_b", "guid_c"):
             raw = self._hex(16)
-            shape = {
-                "guid_a": lambda h: f"{h[:8]}-{h[8:12]}-",
-                "guid_b": lambda h: f"4{h[:3]}-a{h[3:6]}-{h[6:8]}",
-                "guid_c": lambda h: h[:10],
-            }[name]
-            return [shape(h) for h in raw]
+            if name == "guid_a":
+                return [f"{h[:8]}-{h[8:12]}-" for h in raw]
+            return [f"4{h[:3]}-a{h[3:6]}-{h[6:8]}" if name == "guid_b" else h[:10] for h in raw]
         sized = _SIZED.match(name)
         if sized:
             return self._sized(sized.group(1), int(sized.group(2)))
@@ -118,9 +115,10 @@ class Pools:
         if letter in ("hex", "HEX"):
             values = self._hex(size)
             return [v.upper() for v in values] if letter == "HEX" else values
-        alphabet = _ALPHABET if letter == "rand" else _ALPHABET + _ALPHABET.upper()[:26]
-        picks = self.rng.integers(0, len(alphabet), (POOL, size))
-        return ["".join(alphabet[i] for i in row) for row in picks]
+        alphabet = _ALPHABET if letter == "rand" else _ALPHABET + _ALPHABET[:26].upper()
+        codes = np.frombuffer(alphabet.encode(), np.uint8)
+        text = codes[self.rng.integers(0, len(alphabet), POOL * size)].tobytes().decode()
+        return [text[i * size : (i + 1) * size] for i in range(POOL)]
 
     def _words(self, name: str) -> list[str]:
         words = self.words

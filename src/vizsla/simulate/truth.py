@@ -11,8 +11,17 @@ import orjson
 
 from vizsla.errors import UsageError
 
-STAGES = ("phishing", "execution", "discovery", "persistence", "credential access", "command and control",
-          "lateral movement", "collection", "exfiltration")  # fmt: skip
+STAGES = (
+    "phishing",
+    "execution",
+    "discovery",
+    "persistence",
+    "credential access",
+    "command and control",
+    "lateral movement",
+    "collection",
+    "exfiltration",
+)
 
 
 @dataclass(frozen=True, slots=True)
