@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -12,6 +13,7 @@ from triage_samples import SYSTEM32, T0, evidence, finding
 
 from vizsla.engine import Engine
 from vizsla.engines import connect
+from vizsla.ingest import ingest
 from vizsla.lake import Lake
 from vizsla.nouns import EventRef, Finding
 from vizsla.triage import context
@@ -264,3 +266,22 @@ def test_windows_are_joined_when_too_many():
     assert joined[0][0] == spans[0][0] and joined[-1][1] == spans[-1][1]
     assert all(any(first <= a and b <= last for first, last in joined) for a, b in spans)
     assert all(joined[n][1] < joined[n + 1][0] for n in range(len(joined) - 1))
+
+
+@pytest.mark.real_data
+def test_a_real_remote_shell(engine, real_data: Path, tmp_path):
+    """A PowerShell remoting session: lineage, the network logon that brought it, and its minutes."""
+    made = Lake.open(tmp_path / "lake", create=True)
+    ingest([real_data / "mordor" / "covenant_psremoting_grunt.zip"], made, workers=0)
+    scan = made.scan("windows_sysmon")
+    events = engine.table(scan)
+    shells = events.filter(events["EventID"] == "1", events["ParentImage"].endswith("wsmprovhost.exe"))
+    rows = engine.collect(shells.order_by("_time").limit(1)).to_pylist()
+    native = {name: value for name, value in rows[0].items() if isinstance(value, str) and name[0] != "_"}
+    ref = EventRef(rows[0]["_id"], "windows_sysmon", rows[0]["_host"], rows[0]["_time"], native=native)
+    one = finding(evidence("windows_sysmon:1", events=(ref,)), start=ref.time, end=ref.time)
+    found = fill(engine, made, [one])[0].context
+    assert found.parent_chain[-2] == "wsmprovhost.exe" and found.parent_chain[0] == "svchost.exe"
+    assert found.logon_source.startswith("network logon (type 3) of")
+    assert found.nearby and sum(node.marked for node in found.tree) == 1
+    assert found.first_on_host <= ref.time <= found.last_on_host

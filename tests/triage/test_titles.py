@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from triage_samples import SYSTEM32, event, evidence, reason
 
-from vizsla.nouns import Usual
+from vizsla.nouns import EventRef, Usual
 from vizsla.safe import visible
+from vizsla.source import Batch
+from vizsla.sources.windows_json import WindowsJson
 from vizsla.triage.template import FILTERS, parse
 from vizsla.triage.titles import (
     MAX_TITLE,
@@ -180,6 +186,8 @@ def test_title_says_how_rare():
     assert title([piece]) == "powershell.exe on ws5 started powershell.exe; command line never seen; 0 of 312,441"
     seen = evidence("windows_sysmon:1", reason("CommandLine", seen=1), Image=PS, ParentImage=PS)
     assert title([seen], 12).endswith("; command line seen 1 of 312,441; 12 instances")
+    given = evidence("windows_sysmon:1", reason(given="c:\\windows\\a.exe", of=7), Image=PS, ParentImage=PS)
+    assert title([given]).endswith("; command line with a.exe never seen; 0 of 7")
 
 
 def test_title_is_of_the_strongest():
@@ -273,3 +281,45 @@ def test_templates_leave_out_what_is_missing():
     assert one.fill(made, fields_of(made), 100, 50) == "a x at g.exe"
     other = event("x", A="a", K="2")
     assert one.fill(other, fields_of(other), 100, 50) == ""
+
+
+@pytest.mark.real_data
+def test_real_events_are_named(real_data: Path):
+    """Every kind of event of three captures: few need the last resort, and all fit."""
+    seen: dict[str, str] = {}
+    for kind, ref in one_of_each_kind(real_data / "mordor", 3):
+        piece = evidence(kind, reason(), events=(ref,))
+        said = title([piece])
+        assert len(said) <= MAX_TITLE and visible(said) == said
+        seen[kind] = describe(ref, kind)
+    named = [kind for kind, said in seen.items() if said]
+    assert len(seen) >= 50 and len(named) >= 0.75 * len(seen)
+
+
+def one_of_each_kind(folder: Path, captures: int) -> Iterator[tuple[str, EventRef]]:
+    met: set[str] = set()
+    for path in sorted(folder.glob("*.zip"))[:captures]:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                for batch in WindowsJson().read(Member(name, archive.read(name))):
+                    if not isinstance(batch, Batch):
+                        continue
+                    for row, event_id in enumerate(batch.events.column("EventID").to_pylist()):
+                        kind = f"{batch.table}:{event_id}"
+                        if kind not in met:
+                            met.add(kind)
+                            fields = batch.events.slice(row, 1).to_pylist()[0]
+                            native = {k: v for k, v in fields.items() if isinstance(v, str) and not k.startswith("_")}
+                            yield kind, event(kind, on=fields["_host"], time=fields["_time"], **native)
+
+
+class Member:
+    """A member of an archive, as sources read it."""
+
+    path = None
+
+    def __init__(self, name: str, data: bytes) -> None:
+        self.name, self.data = name, data
+
+    def open(self) -> io.BytesIO:
+        return io.BytesIO(self.data)

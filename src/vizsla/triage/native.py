@@ -112,7 +112,7 @@ def short_host(name: str) -> str:
 def host_name(event: EventRef, fields: Fields | None = None) -> str:
     """The host as its log wrote it, without the domain: 'WORKSTATION5'."""
     known = fields if fields is not None else fields_of(event)
-    return short_host(known.first(("Computer", "Hostname")) or event.host or "")
+    return short_host(known.get("Computer", "") or event.host or "")
 
 
 def number(text: str) -> int | None:

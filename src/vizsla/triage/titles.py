@@ -102,7 +102,8 @@ def rarity(evidence: Evidence) -> str:
     if not evidence.reasons:
         return ""
     reason = _surprising(evidence.reasons)[0]
-    field = field_words(reason.field)
+    given = f" with {shortened(visible(base(one_line(reason.given))), 30)}" if reason.given else ""
+    field = f"{field_words(reason.field)}{given}"
     if reason.seen == 0:
         return f"{field} never seen; 0 of {reason.of:,}" if reason.of else f"{field} never seen"
     return f"{field} seen {reason.seen:,} of {reason.of:,}"
