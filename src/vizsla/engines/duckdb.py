@@ -72,6 +72,24 @@ class DuckDB:
         self._ibis.con.execute(view.sql("duckdb"))
         return self._ibis.table(name)
 
+    @property
+    def connection(self) -> Any:
+        """DuckDB's own connection."""
+        return self._ibis.con
+
+    @property
+    def files(self) -> list[str]:
+        """All files that this engine's tables read."""
+        return [file for files in self._tables for file in files]
+
+    def define(self, name: str, content: ir.Table | pa.Table) -> None:
+        """Give an expression, or a small table, a name for SQL."""
+        if isinstance(content, pa.Table):
+            self._ibis.con.from_arrow(content).create(name)
+            return
+        quoted = sg.to_identifier(name, quoted=True).sql("duckdb")
+        self._ibis.con.execute(f"CREATE VIEW {quoted} AS {self._ibis.compile(content)}")
+
     def collect(self, expression: ir.Table) -> pa.Table:
         """The whole result, in Arrow."""
         return pa.Table.from_batches(self.batches(expression), expression.schema().to_pyarrow())

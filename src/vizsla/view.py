@@ -1,0 +1,143 @@
+"""Views: one kind of activity across tables, named and typed as in the Elastic Common Schema.
+
+A view is a projection that is made when it is read: mending a mapping mends all history. The mappings stand in
+`views/*.yaml`, one file per view; `views()` gives them, `view_table` makes one Ibis expression of a view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from vizsla.errors import ViewError
+from vizsla.nouns.event import HOST, ID, TIME
+from vizsla.views.grammar import Constant, Expression, kind, parse
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from vizsla.engine import Engine
+    from vizsla.lake import Lake
+
+TABLE = "_table"  # the native table that an event of a view comes from
+OURS = (ID, TIME, HOST, TABLE)  # what every view begins with
+TYPES = {"keyword": "string", "ip": "string", "long": "int64", "boolean": "boolean"}  # in Ibis
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of views: its name, its type (keyword, ip, long, boolean) and what it means."""
+
+    name: str
+    type: str
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableMapping:
+    """Events of a table that a view takes: `where` native columns hold one of the values; each field's expression."""
+
+    where: Mapping[str, tuple[str, ...]]
+    fields: Mapping[str, Expression]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One kind of activity. `fields`: in their order, what any mapping fills; `mappings`: by table, the first wins."""
+
+    name: str
+    doc: str
+    fields: tuple[Field, ...]
+    mappings: Mapping[str, tuple[TableMapping, ...]]
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The native tables that can fill it."""
+        return tuple(self.mappings)
+
+
+@cache
+def fields() -> dict[str, Field]:
+    """All fields of all views, by name."""
+    return {name: Field(name, *spec) for name, spec in _load("_fields.yaml").items()}
+
+
+@cache
+def lookups() -> dict[str, dict[str, str]]:
+    """The tables that mappings look values up in."""
+    tables: dict[str, dict[str, str]] = _load("_lookups.yaml")
+    return tables
+
+
+@cache
+def views() -> dict[str, View]:
+    """All views, by name. Raises ViewError where a mapping does not say what it must."""
+    names = sorted(f.name for f in files("vizsla.views").iterdir() if f.name.endswith(".yaml") and f.name[0] != "_")
+    return {name.removesuffix(".yaml"): read(name.removesuffix(".yaml"), _load(name)) for name in names}
+
+
+def named(name: str) -> View:
+    """A view by its name. Raises ViewError where there is none."""
+    known = views()
+    if name not in known:
+        raise ViewError(f"there is no view {name!r}", fix=f"choose one of: {', '.join(known)}")
+    return known[name]
+
+
+def read(name: str, content: Mapping[str, Any]) -> View:
+    """A view from what its YAML file holds: `doc`, and `tables` with `fields` for all and `events`."""
+    mappings: dict[str, tuple[TableMapping, ...]] = {}
+    for table, spec in content["tables"].items():
+        mappings[table] = tuple(_mapping(f"{name}.yaml, {table}", spec, event) for event in spec["events"])
+    filled = {f for of_table in mappings.values() for mapping in of_table for f in mapping.fields}
+    return View(name, content["doc"], tuple(f for f in fields().values() if f.name in filled), mappings)
+
+
+def _mapping(where: str, spec: Mapping[str, Any], event: Mapping[str, Any]) -> TableMapping:
+    set_ = {field: Constant(value) for field, value in event.get("set", {}).items()}
+    texts = {**spec.get("fields", {}), **event.get("fields", {})}
+    mapped: dict[str, Expression] = {**{f: parse(text, f"{where}, {f}") for f, text in texts.items()}, **set_}
+    for field, tree in mapped.items():
+        if field not in fields():
+            raise ViewError(f"{field} is no field of views", where=where, fix="describe it in views/_fields.yaml")
+        if kind(tree) != fields()[field].type:
+            raise ViewError(f"{field} is {fields()[field].type}, its mapping gives {kind(tree)}", where=where)
+    return TableMapping({c: tuple(values) for c, values in event.get("where", {}).items()}, mapped)
+
+
+def _load(name: str) -> Any:
+    return yaml.safe_load((files("vizsla.views") / name).read_text("utf-8"))
+
+
+def view_table(
+    engine: Engine,
+    lake: Lake,
+    name: str,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    hosts: tuple[str, ...] | None = None,
+) -> ir.Table:
+    """A view over a lake as one Ibis expression: `_id, _time, _host, _table` and all fields of the view.
+
+    Events of every table that the lake holds, each table read once; what a table lacks is null, typed.
+    """
+    import ibis
+
+    from vizsla.views.project import empty, project
+
+    view = named(name)
+    held = set(lake.tables())
+    parts = [
+        project(engine.table(lake.scan(table, since, until, hosts)), view, table)
+        for table in view.tables
+        if table in held
+    ]
+    if not parts:
+        return empty(view)
+    return ibis.union(*parts) if len(parts) > 1 else parts[0]

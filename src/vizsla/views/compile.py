@@ -1,0 +1,160 @@
+"""Expressions of mappings as Ibis values that come out the same on every engine.
+
+No regular expressions and no engine's own idea of case: DuckDB, Java and Python differ there. What is used is
+splitting, searching, translating single characters and comparing, which a test holds equal.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Mapping
+
+import ibis
+import ibis.expr.types as ir
+
+from vizsla.views.grammar import Call, Column, Constant, Expression
+
+MARK = "\x1f"
+HEX = "0123456789abcdef"
+TRUE, FALSE = ("true", "t", "yes", "1"), ("false", "f", "no", "0")
+Lookups = Mapping[str, Mapping[str, str]]
+
+
+class Compiler:
+    """Compiles expressions over one table; columns are found whatever their case, null where there are none."""
+
+    def __init__(self, table: ir.Table, lookups: Lookups) -> None:
+        self.table, self.lookups = table, lookups
+        self._folded = {name.lower(): name for name in table.columns}
+
+    def raw(self, name: str) -> ir.StringValue:
+        """A native column as it stands."""
+        held = name if name in self.table.columns else self._folded.get(name.lower())
+        return ibis.null("string") if held is None else self.table[held]
+
+    def __call__(self, tree: Expression) -> ir.Value:
+        if isinstance(tree, Constant):
+            return ibis.literal(tree.value)
+        if isinstance(tree, Column):
+            return self.raw(tree.name).nullif("").nullif("-")  # logs write '-' for nothing
+        if not self._held(tree):
+            return ibis.null(_KINDS.get(tree.function, "string"))
+        values = [self(argument) for argument in tree.arguments]
+        if tree.function == "lookup":
+            return _lookup(values[0], self.lookups[tree.words[0]], *tree.words[1:])
+        if tree.function == "hash":
+            return _hash(values[0], tree.words[0])
+        if tree.function == "first":
+            return ibis.coalesce(*values)
+        if tree.function == "join":
+            return _join(*values)
+        return _UNARY[tree.function](values[0])
+
+    def _held(self, tree: Call) -> bool:
+        """Whether the table holds any column of the call: a function of nothing is null, and costs nothing."""
+        from vizsla.views.grammar import columns
+
+        return any(name.lower() in self._folded for name in columns(tree))
+
+
+def lower(text: ir.StringValue) -> ir.StringValue:
+    """ASCII letters in lower case; all others as they are."""
+    return text.translate(string.ascii_uppercase, string.ascii_lowercase)
+
+
+def _split(text: ir.StringValue, separators: str) -> ir.ArrayValue:
+    """The parts between separators. Split at a character that means nothing to regular expressions: Spark's are."""
+    return text.translate(separators, MARK * len(separators)).split(MARK)
+
+
+def _base(text: ir.StringValue) -> ir.StringValue:
+    parts = _split(text, "\\/")
+    return parts[parts.length() - 1]
+
+
+def _basename(text: ir.StringValue) -> ir.StringValue:
+    return _base(text).nullif("")
+
+
+def _dirname(text: ir.StringValue) -> ir.StringValue:
+    kept = text.length() - _base(text).length() - 1
+    return ibis.cases((kept > 0, text.substr(0, kept)), else_=ibis.null("string"))
+
+
+def _user(text: ir.StringValue) -> ir.StringValue:
+    parts = _split(text, "\\")
+    return parts[parts.length() - 1].nullif("")
+
+
+def _domain(text: ir.StringValue) -> ir.StringValue:
+    parts = _split(text, "\\")
+    return ibis.cases((parts.length() > 1, parts[0].nullif("")), else_=ibis.null("string"))
+
+
+def _only(text: ir.StringValue, allowed: str) -> ir.BooleanValue:
+    """Whether a text is of allowed characters alone."""
+    return text.translate(allowed, "") == ""
+
+
+def _number(text: ir.StringValue) -> ir.IntegerValue:
+    decimal = _only(text, string.digits) & text.length().between(1, 18)
+    digits = lower(text).substr(2)
+    hexadecimal = lower(text).startswith("0x") & _only(digits, HEX) & digits.length().between(1, 16)
+    padded = ibis.cases((hexadecimal, digits.lpad(16, "0")), else_=ibis.null("string"))
+    value = ibis.literal("0").cast("int64")
+    for place in range(8):
+        weight = ibis.literal(str(16 ** (7 - place))).cast("int64")  # of 64 bits in Spark's SQL too
+        value = value + ibis.literal(HEX).find(padded.substr(8 + place, 1)) * weight
+    return ibis.cases(
+        (decimal, ibis.cases((decimal, text), else_=ibis.null("string")).cast("int64")),
+        (padded.substr(0, 8) == "00000000", value),
+        else_=ibis.null("int64"),
+    )
+
+
+def _boolean(text: ir.StringValue) -> ir.BooleanValue:
+    word = lower(text)
+    return ibis.cases((word.isin(TRUE), True), (word.isin(FALSE), False), else_=ibis.null("boolean"))
+
+
+def _ip(text: ir.StringValue) -> ir.StringValue:
+    address = lower(text)
+    mapped = address.startswith("::ffff:") & address.contains(".")
+    return ibis.cases((mapped, address.substr(7)), else_=address)
+
+
+def _guid(text: ir.StringValue) -> ir.StringValue:
+    return lower(text.replace("{", "").replace("}", ""))
+
+
+def _hash(text: ir.StringValue, algorithm: str) -> ir.StringValue:
+    mark = f"{algorithm}="
+    at = text.find(mark)
+    found = text.substr(at + len(mark)).split(",")[0]
+    return ibis.cases((at >= 0, lower(found).nullif("")), else_=ibis.null("string"))
+
+
+def _join(*texts: ir.StringValue) -> ir.StringValue:
+    whole = texts[0]
+    for text in texts[1:]:
+        whole = ibis.cases((text.isnull(), whole), else_=whole + "\\" + text)
+    return whole
+
+
+def _lookup(text: ir.StringValue, table: Mapping[str, str], other: str | None = None) -> ir.StringValue:
+    rest = ibis.null("string") if other is None else ibis.cases((text.notnull(), other), else_=ibis.null("string"))
+    return ibis.cases(*((text == key, value) for key, value in table.items()), else_=rest)
+
+
+_KINDS = {"number": "int64", "boolean": "boolean"}
+_UNARY: dict[str, Callable[[ir.StringValue], ir.Value]] = {
+    "basename": _basename,
+    "dirname": _dirname,
+    "user": _user,
+    "domain": _domain,
+    "number": _number,
+    "boolean": _boolean,
+    "lower": lower,
+    "ip": _ip,
+    "guid": _guid,
+}
