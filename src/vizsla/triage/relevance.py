@@ -45,7 +45,7 @@ def _table() -> dict[str, Any]:
 
 def _shaped(test: str, wanted: str) -> str:
     """What a rule looks for, with digits generalised as shapes have them; short codes are kept in shapes."""
-    return wanted if test == "mask" or _CODE.match(wanted) else re.sub("[0-9]+", "#", wanted)
+    return wanted if test in ("mask", "prefix") or _CODE.match(wanted) else re.sub("[0-9]+", "#", wanted)
 
 
 @cache

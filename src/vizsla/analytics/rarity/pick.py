@@ -1,0 +1,77 @@
+"""The second pass: the native events behind chosen ties, found again by the same codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from vizsla.analytics.rarity.encode import NO_TIME, U64, Encoder, mixed
+from vizsla.analytics.rarity.fields import profile
+from vizsla.analytics.rarity.keys import keys
+from vizsla.analytics.rarity.tally import PART, TIE_KEY, packed, tie_columns
+from vizsla.nouns.event import TIME
+
+KEY = "__tie"  # column of the tie each picked row belongs to
+KIND = "__kind"
+A_TIE = 3  # rows picked of one tie in a batch: the first few show what all of them are
+
+
+def tie_key(columns: dict[str, np.ndarray]) -> U64:
+    """What a tie is found by."""
+    return mixed(*(columns[name].astype(np.uint64, copy=False) for name in TIE_KEY))
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """The mapper of the second pass. `wanted`: tie keys, ascending, as bytes; `kinds`: the only kinds among them."""
+
+    table: str
+    wanted: bytes
+    kinds: frozenset[str]
+    schema: pa.Schema = field(default=PART, compare=False)
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        encoder = Encoder(profile(self.table))
+        wanted = np.frombuffer(self.wanted, dtype=np.uint64)
+        for batch in batches:
+            if not batch.num_rows:
+                continue
+            tied = None
+            for rows in encoder.rows(batch, set(self.kinds)):
+                tied = tied or keys(batch, encoder.profile)
+                timed = rows.time != NO_TIME
+                columns = tie_columns(rows, tied, timed)
+                found = tie_key(columns)
+                at = np.minimum(np.searchsorted(wanted, found), len(wanted) - 1)
+                hits = np.flatnonzero(wanted[at] == found)
+                hits = hits[_first_few(found[hits])]
+                if len(hits):
+                    yield packed("row", rows.kind, plain(batch, rows.at[timed][hits], found[hits], rows.kind))
+            encoder.words.clear()
+
+
+def _first_few(codes: U64) -> np.ndarray:
+    """Places of the first A_TIE rows of each code."""
+    order = np.argsort(codes, kind="stable")
+    ordered = codes[order]
+    begins = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(order) else np.zeros(0, np.int64)
+    counts = np.diff(np.r_[begins, len(order)])
+    rank = np.arange(len(order)) - np.repeat(begins, counts)
+    return np.sort(order[rank < A_TIE])
+
+
+def plain(batch: pa.RecordBatch, at: np.ndarray, ties: U64, kind: str) -> pa.Table:
+    """Rows of a batch without the columns that are empty in all of them, dictionaries decoded."""
+    part = pa.Table.from_batches([batch]).take(pa.array(at))
+    names, columns = [], []
+    for name, column in zip(part.column_names, part.columns, strict=True):
+        if column.null_count == len(column) and name != TIME:
+            continue
+        names.append(name)
+        columns.append(column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column)
+    names += [KEY, KIND]
+    columns += [pa.array(ties), pa.array([kind] * len(at))]
+    return pa.table(columns, names=names)
