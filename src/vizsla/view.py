@@ -13,8 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from vizsla.declared import from_yaml
 from vizsla.errors import ViewError
 from vizsla.nouns.event import HOST, ID, TIME
 from vizsla.views.grammar import Constant, Expression, kind, parse
@@ -112,7 +111,7 @@ def _mapping(where: str, spec: Mapping[str, Any], event: Mapping[str, Any]) -> T
 
 
 def _load(name: str) -> Any:
-    return yaml.safe_load((files("vizsla.views") / name).read_text("utf-8"))
+    return from_yaml((files("vizsla.views") / name).read_text("utf-8"))
 
 
 def view_table(

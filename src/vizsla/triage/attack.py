@@ -12,8 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
-
+from vizsla.declared import from_yaml
 from vizsla.nouns import Attack, Evidence
 from vizsla.triage.native import WORD, Fields, base, fields_of, kind_of, number
 
@@ -116,7 +115,7 @@ class AttackTable:
 
 def load(text: str, source: str = "attack.yaml") -> AttackTable:
     """A table from YAML text. Raises ValueError with the rule's id and what is wrong with it."""
-    content = yaml.safe_load(text)
+    content = from_yaml(text)
     techniques = {tid: Technique(tid, row[0], tuple(row[1:])) for tid, row in content["techniques"].items()}
     kinds, names = content.get("kinds", {}), content.get("fields", {})
     rules: dict[str, list[Rule]] = {}

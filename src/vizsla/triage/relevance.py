@@ -12,8 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
-
+from vizsla.declared import from_yaml
 from vizsla.triage import attack
 from vizsla.triage.native import Fields
 
@@ -39,7 +38,7 @@ class Relevance:
 @cache
 def _table() -> dict[str, Any]:
     text = resources.files("vizsla.triage").joinpath("relevance.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = yaml.safe_load(text)
+    loaded: dict[str, Any] = from_yaml(text)
     return loaded
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-import yaml
-
+from vizsla.declared import from_yaml
 from vizsla.nouns import EventRef, Evidence, Reason
 from vizsla.safe import shortened, visible
 from vizsla.triage.native import base, fields_of, host_name, kind_of, strongest
@@ -40,7 +39,7 @@ def words() -> Words:
 
 def load(text: str) -> Words:
     """Words from YAML text. Raises ValueError where a template cannot be parsed, naming its kind."""
-    content = yaml.safe_load(text)
+    content = from_yaml(text)
     titles: dict[str, tuple[Template, ...]] = {}
     for kind, given in content["titles"].items():
         try:

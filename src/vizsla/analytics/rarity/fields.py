@@ -10,8 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
-
+from vizsla.declared import from_yaml
 from vizsla.nouns.event import HOST, TIME
 
 
@@ -72,7 +71,7 @@ EDGE_COLUMNS = ("ParentProcessGuid", "ParentImage", "Image", "NewProcessName", "
 @cache
 def _declared() -> dict[str, Any]:
     text = resources.files(__package__).joinpath("fields.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = yaml.safe_load(text)
+    loaded: dict[str, Any] = from_yaml(text)
     return loaded
 
 
