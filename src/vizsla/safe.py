@@ -82,8 +82,9 @@ def shortened(text: str, width: int) -> str:
 
 _QUOTED = r"""(?:\\"(?:[^"\\]|\\(?!"))*\\"|"(?:[^"\\]|\\.)*"?|'[^']*'?)"""
 _VALUE = rf"(?:{_QUOTED}|[^\s\"',;&<>)]+)"
+_WORD = r"(?:\"[^\"]{0,300}\"|[^\s\"]{1,300})"
 _TELLING_NAME = (
-    r"(?:[a-z0-9_.\-]*(?:password|passwd|passphrase|pwd|secret|api[_\-]?key|access[_\-]?key|account[_\-]?key|"
+    r"(?:[a-z0-9_.\-]{0,40}(?:password|passwd|passphrase|pwd|secret|api[_\-]?key|access[_\-]?key|account[_\-]?key|"
     r"private[_\-]?key|auth[_\-]?token|access[_\-]?token|refresh[_\-]?token|session[_\-]?token|client[_\-]?secret|"
     r"sas[_\-]?token|connectionstring|credentials?)|token|pass|sig|signature)"
 )
@@ -103,32 +104,32 @@ _SECRETS: tuple[re.Pattern[str], ...] = tuple(
         rf"(?P<keep>(?<!\S)(?:--?|/){_TELLING_NAME}(?:\s+|[=:]))(?P<secret>(?!--?\w|/\w){_VALUE})",
         # /p:value /pw:value /rp value (rar, schtasks, xfreerdp, psexec-likes)
         rf"(?P<keep>(?<!\S)[/\-](?:p|pw|pwd|pass|rp):)(?P<secret>{_VALUE})",
-        rf"(?P<keep>\bschtasks(?:\.exe)?\b[^|&\r\n]*?\s/r?p\s+)(?P<secret>(?!/){_VALUE})",
+        rf"(?P<keep>\bschtasks(?:\.exe)?\b[^|&\r\n]{{0,500}}?\s/r?p\s+)(?P<secret>(?!/){_VALUE})",
         # tools whose -p, -P or /p takes a password
         r"(?P<keep>\b(?:psexec(?:64)?|paexec|psloglist|psservice|pskill|sshpass|plink|pscp|psftp|putty|sqlcmd|osql|bcp|"
         r"mysql(?:dump|admin)?|wmic|winrs|winexe|crackmapexec|nxc|netexec|smbmap|evil-winrm|hydra|medusa|rdesktop|"
         r"7z|7za|rar|winrar|kerbrute|rubeus|curl|mongo(?:sh|dump)?|redis-cli|bitsadmin)(?:\.exe|\.py)?\"?\s"
-        rf"(?:[^|\r\n]*?\s)??(?:-p|-pw|/p|-a|-hp|/password:?|-password)[\s:=]*)(?P<secret>(?<=[\s:=])(?!-\w\b|/\w\b){_VALUE})",
-        rf"(?P<keep>\b(?:sshpass|mysql(?:dump|admin)?|7za?|rar|winrar)(?:\.exe)?\"?\s(?:[^|\r\n]*?\s)??-h?p)(?P<secret>{_VALUE})",
+        rf"(?:[^|\r\n]{{0,500}}?\s)??(?:-p|-pw|/p|-a|-hp|/password:?|-password)[\s:=]*)(?P<secret>(?<=[\s:=])(?!-\w\b|/\w\b){_VALUE})",
+        rf"(?P<keep>\b(?:sshpass|mysql(?:dump|admin)?|7za?|rar|winrar)(?:\.exe)?\"?\s(?:[^|\r\n]{{0,500}}?\s)??-h?p)(?P<secret>{_VALUE})",
         # net use \\host\share SECRET /user:…  ·  net use … /user:name SECRET
-        rf"(?P<keep>\bnet1?(?:\.exe)?\"?\s+use\s[^|&\r\n]*?/u(?:ser)?:{_VALUE}\s+)(?P<secret>(?!/)(?!\*){_VALUE})",
-        rf"(?P<keep>\bnet1?(?:\.exe)?\"?\s+use\s+(?:(?:[a-z]:|\*)\s+)?\\\\\S+\s+)(?P<secret>(?!/)(?!\*(?:\s|$)){_VALUE})",
+        rf"(?P<keep>\bnet1?(?:\.exe)?\"?\s+use\s[^|&\r\n]{{0,500}}?/u(?:ser)?:{_WORD}\s+)(?P<secret>(?!/)(?!\*){_VALUE})",
+        rf"(?P<keep>\bnet1?(?:\.exe)?\"?\s+use\s+(?:(?:[a-z]:|\*)\s+)?\\\\\S{{1,300}}\s+)(?P<secret>(?!/)(?!\*(?:\s|$)){_VALUE})",
         # net user name SECRET /add
-        rf"(?P<keep>\bnet1?(?:\.exe)?\"?\s+user\s+{_VALUE}\s+)(?P<secret>(?!/)(?!\*(?:\s|$)){_VALUE})",
+        rf"(?P<keep>\bnet1?(?:\.exe)?\"?\s+user\s+{_WORD}\s+)(?P<secret>(?!/)(?!\*(?:\s|$)){_VALUE})",
         # runas, cmdkey, mimikatz and impacket
-        rf"(?P<keep>\bcmdkey(?:\.exe)?\b[^|&\r\n]*?/pass(?:word)?:)(?P<secret>{_VALUE})",
-        r"(?P<keep>(?:\bsekurlsa::\S*|\blsadump::\S*|\bkerberos::\S*)[^|&\r\n]*?/(?:ntlm|rc4|aes128|aes256|krbtgt|password|hash):)"
+        rf"(?P<keep>\bcmdkey(?:\.exe)?\b[^|&\r\n]{{0,500}}?/pass(?:word)?:)(?P<secret>{_VALUE})",
+        r"(?P<keep>(?:\bsekurlsa::\S{0,40}|\blsadump::\S{0,40}|\bkerberos::\S{0,40})[^|&\r\n]{0,500}?/(?:ntlm|rc4|aes128|aes256|krbtgt|password|hash):)"
         r"(?P<secret>[^\s\"'/]+)",
         rf"(?P<keep>(?<!\S)[/\-]{{1,2}}(?:ntlm|rc4|aes128|aes256|krbtgt|hashes|nthash)[\s:=]+)(?P<secret>{_VALUE})",
         r"(?P<keep>\b(?:NTLM|SHA1|LM|DPAPI)\s*:\s)(?P<secret>[0-9a-f]{32,40}\b)",
-        r"(?P<keep>\b[\w.\-]+:\d+:)(?P<secret>[0-9a-f]{32}:[0-9a-f]{32})",
-        r"(?P<keep>\b(?:psexec|wmiexec|smbexec|atexec|dcomexec|secretsdump|getTGT|getST|GetUserSPNs|mssqlclient)\.py\s+(?:-\S+\s+)*"
-        r"[\"']?(?:[\w.\-]+/)?[\w.\-$]+:)(?P<secret>[^@\s]+(?=@))",
+        r"(?P<keep>\b[\w.\-]{1,100}:\d{1,12}:)(?P<secret>[0-9a-f]{32}:[0-9a-f]{32})",
+        r"(?P<keep>\b(?:psexec|wmiexec|smbexec|atexec|dcomexec|secretsdump|getTGT|getST|GetUserSPNs|mssqlclient)\.py\s+(?:-\S{1,200}\s+){0,10}"
+        r"[\"']?(?:[\w.\-]+/)?[\w.\-$]{1,200}:)(?P<secret>[^@\s]{1,400}(?=@))",
         # URLs: user:secret@host; HTTP headers
-        r"(?P<keep>\b[a-z][a-z0-9+.\-]*://[^\s/:@\"']*:)(?P<secret>[^\s@\"']+(?=@))",
+        r"(?P<keep>\b[a-z][a-z0-9+.\-]{0,30}://[^\s/:@\"']{0,200}:)(?P<secret>[^\s@\"']{1,400}(?=@))",
         r"(?P<keep>\bauthorization[\"']?\s*[:=]\s*[\"']?(?:(?:basic|bearer|negotiate|ntlm|token|digest)\s+)?)(?P<secret>[^\s\"']+)",
         r"(?P<keep>\b(?:basic|bearer)\s+)(?P<secret>[a-z0-9+/_\-.=]{12,})",
-        r"(?P<keep>\b(?:curl|wget)(?:\.exe)?\b[^|\r\n]*?\s(?:-u|--user|--proxy-user)[\s=]+[\"']?[^\s:\"']+:)(?P<secret>[^\s\"']+)",
+        r"(?P<keep>\b(?:curl|wget)(?:\.exe)?\b[^|\r\n]{0,500}?\s(?:-u|--user|--proxy-user)[\s=]+[\"']?[^\s:\"']{1,200}:)(?P<secret>[^\s\"']+)",
         r"(?P<keep>\bConvertTo-SecureString\s+(?:-String\s+)?)(?P<secret>(?!-)" + _VALUE + ")",
     )
 )

@@ -163,11 +163,12 @@ def finding(
 def context(*, t: Texts = str) -> Context:
     tree = (
         ProcessNode("a", None, t(r"C:\Windows\explorer.exe"), t("explorer.exe"), t("pgustavo"), "4012", START),
-        ProcessNode("b", "a", t(r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"), t("powershell -enc SQBFAFgA"),
-                    t("pgustavo"), "6120", START + timedelta(seconds=4)),
+        ProcessNode("b", "a", t(r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"),
+                    t("powershell -enc SQBFAFgA"), t("pgustavo"), "6120", START + timedelta(seconds=4)),
         ProcessNode("c", "b", t(r"C:\Windows\System32\wbem\WMIC.exe"), t("wmic /node:FILE01 /password:Sommer2020! os"),
                     t("pgustavo"), "7044", START + timedelta(seconds=9), marked=True),
-        ProcessNode("d", "b", t(r"C:\Windows\System32\whoami.exe"), t("whoami /all"), t("pgustavo"), "7100", None, marked=True),
+        ProcessNode("d", "b", t(r"C:\Windows\System32\whoami.exe"), t("whoami /all"), t("pgustavo"), "7100", None,
+                    marked=True),
     )  # fmt: skip
     return Context(
         first_on_host=START,
@@ -199,20 +200,24 @@ def report(*, t: Texts = str) -> RunReport:
 
 
 def traffic(*, t: Texts = str) -> pa.Table:
+    begin = START.replace(minute=0, second=0, microsecond=0)
     rows = [
-        {"time": START.replace(minute=0, second=0, microsecond=0) + timedelta(hours=h), "peer": t(f"10.0.10.{p}").encode("utf-8", "backslashreplace").decode(),
-         "connections": (h * 7 + p) % 23 + 1, "bytes": None if p % 4 == 0 else (h + 1) * (p + 1) * 51_200}
-        for h in range(48) for p in range(14)
-    ]  # fmt: skip
-    schema = pa.schema(
-        [
-            ("time", pa.timestamp("us", tz="UTC")),
-            ("peer", pa.string()),
-            ("connections", pa.int64()),
-            ("bytes", pa.int64()),
-        ]
-    )
-    return pa.Table.from_pylist(rows, schema=schema)
+        {
+            "time": begin + timedelta(hours=hour),
+            "peer": t(f"10.0.10.{peer}").encode("utf-8", "backslashreplace").decode(),
+            "connections": (hour * 7 + peer) % 23 + 1,
+            "bytes": None if peer % 4 == 0 else (hour + 1) * (peer + 1) * 51_200,
+        }
+        for hour in range(48)
+        for peer in range(14)
+    ]
+    columns = {
+        "time": pa.timestamp("us", tz="UTC"),
+        "peer": pa.string(),
+        "connections": pa.int64(),
+        "bytes": pa.int64(),
+    }
+    return pa.Table.from_pylist(rows, schema=pa.schema(list(columns.items())))
 
 
 def result(count: int = 12, *, t: Texts = str, claims: bool = True, total: int | None = None) -> HuntResult:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 WIDTH, HEIGHT = 560, 180
-INK = "#6b7280"  # reads on white and on black
+INK = "#7d8590"  # reads on white and on black
 ACCENT = "#c2410c"
 COLOURS: dict[Tier, str] = {
     "critical": "#b91c1c",

@@ -47,7 +47,7 @@ def traffic_by_peer(traffic: pa.Table) -> Any:
         .encode(
             x=time_axis("from:T"),
             x2="to:T",
-            y=alt.Y("amount:Q", title=measure, axis=alt.Axis(format="~s")),
+            y=alt.Y("sum(amount):Q", stack="zero", title=measure, axis=alt.Axis(format="~s")),
             color=alt.Color(
                 "peer:N",
                 title="peer",

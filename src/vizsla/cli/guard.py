@@ -40,7 +40,8 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
             console.say(
-                f"\nstopped while {visible(_where[0])}. What had been stored is kept: the same command goes on from there."
+                f"\nstopped while at: {visible(_where[0])}\n"
+                "What had been stored is kept: the same command goes on from there."
             )
             raise typer.Exit(STOPPED) from error
         except BrokenPipeError as error:

@@ -16,42 +16,40 @@ _LABEL = 44
 
 
 class ProgressBar:
-    """One bar per kind of work: call it as `progress(what, done, total)`; `total` None where nobody knows it.
+    """One bar: call it as `progress(done, total, what)`; `total` 0 where nobody knows it.
 
-    A context manager; the bars vanish at its end, so that a terminal keeps the results alone.
+    A context manager; the bar vanishes at its end, so that a terminal keeps the results alone.
     """
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
-        self._tasks: dict[str, TaskID] = {}
+        self._task: TaskID | None = None
 
     def __enter__(self) -> ProgressBar:
         if sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+            from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
             from rich.progress import TimeElapsedColumn as Elapsed
 
             self._progress = Progress(
                 SpinnerColumn(),
-                TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=24),
-                MofNCompleteColumn(),
+                TaskProgressColumn(text_format="{task.percentage:>3.0f}%", markup=False),
                 Elapsed(),
+                TextColumn("{task.description}", markup=False),
                 console=Console(stderr=True, markup=False, highlight=False),
                 transient=True,
             )
             self._progress.start()
+            self._task = self._progress.add_task("", total=None)
         return self
 
-    def __call__(self, what: str, done: int = 0, total: int | None = None) -> None:
-        """`done` of `total` units of `what` are done."""
+    def __call__(self, done: int, total: int, what: str) -> None:
+        """`done` of `total` are done, and `what` is being worked on."""
         doing(what)
-        if self._progress is None:
-            return
-        label = shortened(visible(what), _LABEL)
-        if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(label, total=total)
-        self._progress.update(self._tasks[what], completed=done, total=total)
+        if self._progress is not None and self._task is not None:
+            label = shortened(visible(what), _LABEL)
+            self._progress.update(self._task, description=label, completed=done, total=total or None)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -39,7 +39,7 @@ def read(line: bytes | str) -> Finding:
 def dumps(record: object) -> bytes:
     """`record` as compact JSON that a terminal may show: what cannot be seen is written as a JSON escape.
 
-    Readers get the very characters back. A lone surrogate, which logs do hold and UTF-8 cannot, becomes the text `\\udXXX`.
+    Readers get the very characters back; but a lone surrogate, which logs hold and UTF-8 cannot, becomes `\\\\udXXX`.
     """
     try:
         text = orjson.dumps(record)

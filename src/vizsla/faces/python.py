@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
-Progress = Callable[..., None]
+Progress = Callable[[int, int, str], None]  # done, total (0: unknown), what is being worked on
 AnyLake = Lake | str | Path | None
 Paths = str | Path | Sequence[str | Path]
 
@@ -47,8 +47,9 @@ def ingest(
     from vizsla.engines import connect
     from vizsla.ingest import ingest as read
 
+    home, known = open_lake(lake, create=True), _paths(paths)
     with connect(engine, master=master) as computing:
-        return read(_paths(paths), open_lake(lake, create=True), engine=computing, source=source, progress=progress)
+        return read(known, home, engine=computing, source=source, progress=progress)
 
 
 def hunt(

@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TypeVar
 
-from vizsla.nouns import Finding, HuntResult
-from vizsla.safe import mask_credentials
+from vizsla.nouns import Finding, HuntResult, Reason
+from vizsla.safe import MASK, mask_credentials
 
 T = TypeVar("T")
 _NEVER = frozenset({"id", "pattern_id", "key", "parent", "tier", "table", "query_id"})  # ours, and joined on
 # Fields whose whole value is a secret, whatever it looks like.
-_SECRET_FIELDS = ("password", "passwd", "pwd", "secret", "apikey", "api_key", "privatekey", "credential")
+_SECRET_FIELDS = ("password", "passwd", "pwd", "secret", "apikey", "privatekey", "credential")
 
 
 def redacted(finding: Finding) -> Finding:
@@ -35,6 +35,8 @@ def _masked(value: T) -> T:
         return [_masked(v) for v in value]  # type: ignore[return-value]
     if isinstance(value, Mapping):
         return {k: _secret(str(k), v) for k, v in value.items()}  # type: ignore[return-value]
+    if isinstance(value, Reason) and _tells_a_secret(value.field):
+        return dataclasses.replace(value, value=MASK, raw=MASK, usual=(), text="")  # type: ignore[return-value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         changes = {f.name: _masked(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name not in _NEVER}
         return dataclasses.replace(value, **changes)
@@ -42,7 +44,10 @@ def _masked(value: T) -> T:
 
 
 def _secret(key: str, value: object) -> object:
-    name = key.lower().replace("_", "").replace("-", "")
-    if isinstance(value, str) and any(name.endswith(s.replace("_", "")) for s in _SECRET_FIELDS):
-        return mask_credentials(f"password={value}").removeprefix("password=") if value else value
+    if isinstance(value, str) and value and _tells_a_secret(key):
+        return MASK
     return _masked(value)
+
+
+def _tells_a_secret(field: str) -> bool:
+    return field.lower().replace("_", "").replace("-", "").endswith(_SECRET_FIELDS)

@@ -23,7 +23,7 @@ COLOURS: dict[Tier, str] = {
     "informational": "dim",
 }
 _SHORT: dict[Tier, str] = {"informational": "info"}
-_NARROW = 100  # below this many columns, hosts stand under the title
+_NARROW = 120  # below this many columns, hosts stand under the title
 _TITLE_LINES = 4  # of text: a title that would take more is shortened in its middle
 
 
