@@ -108,16 +108,14 @@ def _evtx_dump(table: str, batch: pa.RecordBatch, event: str) -> pa.Array:
 
 
 def _winlogbeat(table: str, batch: pa.RecordBatch, event: str) -> pa.Array:
-    one = {
-        n: _first(batch, n)
-        for n in ("Provider_Name", "ProviderGuid", "Version", "Task", "Opcode", "Channel", "Computer")
-    }
+    # task, opcode, level and keywords are there in words of the machine's language, which are not simulated
+    one = {n: _first(batch, n) for n in ("Provider_Name", "ProviderGuid", "Version", "Channel", "Computer")}
     guid = f',"provider_guid":{orjson.dumps(one["ProviderGuid"]).decode()}' if one["ProviderGuid"] else ""
     middle = (
         f'","@version":"1","event":{{"code":"{event}","kind":"event","provider":{orjson.dumps(one["Provider_Name"]).decode()}}},'
         f'"host":{{"name":{orjson.dumps(one["Computer"]).decode()}}},"winlog":{{"api":"wineventlog","channel":{orjson.dumps(one["Channel"]).decode()},'
         f'"computer_name":{orjson.dumps(one["Computer"]).decode()},"event_id":"{event}","provider_name":{orjson.dumps(one["Provider_Name"]).decode()}{guid},'
-        f'"task":"{one["Task"]}","opcode":"{one["Opcode"]}","version":{one["Version"]},"record_id":"'
+        f'"version":{one["Version"]},"record_id":"'
     )
     user = pc.fill_null(pc.binary_join_element_wise('},"user":{"identifier":"', batch["UserID"], '"}', ""), "}")
     fields = _fields(table, batch)

@@ -67,9 +67,12 @@ class Truth:
         """Read what `save` wrote. Raises UsageError where the file is something else."""
         if not path.is_file():
             raise UsageError("no truth file", where=str(path), fix="write one with vizsla.simulate.write or demo")
-        head, *lines = path.read_bytes().splitlines()
-        first = orjson.loads(head)
-        if first.get("schema") != "vizsla.truth/1":
+        head, *lines = path.read_bytes().splitlines() or [b""]
+        try:
+            first = orjson.loads(head)
+        except orjson.JSONDecodeError:
+            first = None
+        if not isinstance(first, dict) or first.get("schema") != "vizsla.truth/1":
             raise UsageError("not a truth file that this version reads", where=str(path), fix="write it again")
         records = [orjson.loads(line) for line in lines]
         return cls(_records(records), first["events"])
