@@ -6,7 +6,7 @@ files side by side, in other processes or on other machines, and get the same ev
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, runtime_checkable
 
@@ -32,10 +32,14 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events of one table: native columns as strings, `_time`, `_host`, `_origin`; not yet `_id` and `_day`."""
+    """Events of one table: native columns as strings, `_time`, `_host`, `_origin`; not yet `_id` and `_day`.
+
+    `logs`: whose rows they are, where they are several logs': (name, rows), in the order of rows.
+    """
 
     table: str
     events: pa.RecordBatch
+    logs: tuple[tuple[str, int], ...] = ()
 
 
 class LogFile(Protocol):
@@ -46,6 +50,15 @@ class LogFile(Protocol):
 
     def open(self) -> BinaryIO:
         """A fresh stream of the uncompressed content, from its start."""
+        ...
+
+
+@runtime_checkable
+class ManySource(Protocol):
+    """A source whose logs are often small: it can read several as one, so that work on columns is paid once."""
+
+    def read_many(self, files: Sequence[LogFile]) -> Iterator[Batch | Rejected]:
+        """The files' events, the files in order; a file's rows are together in each table. Batches name their logs."""
         ...
 
 

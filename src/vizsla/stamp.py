@@ -71,6 +71,7 @@ class Stamper:
         self._last = _micros(midnight + timedelta(days=3))
         self._declared = declared or {}
         self._ordinals: dict[str, Ordinals] = {}
+        self._log: dict[str, str] = {}  # the file whose ordinals those are, per table
         self._columns: dict[str, dict[str, str]] = {}
         self.counts: Counter[str] = Counter()  # 'cut values', 'unknown days'
 
@@ -88,7 +89,7 @@ class Stamper:
         if any(b"\0" in text for text in texts):
             native, extra = _without_nul(native, extra)
             texts = _canonical(batch.table, time, host, native, extra)
-        ids = self._ids(batch.table, texts)
+        ids = self._ids(batch, texts)
         day = self._day(time)
         merged, extra = self._fitted(batch.table, _merged(native, self._spelling(batch.table)), extra)
         own = {ID: ids, TIME: time, HOST: host, DAY: day, ORIGIN: _column(events, ORIGIN, pa.string())}
@@ -98,11 +99,15 @@ class Stamper:
         fields = [EVENT_FIELDS.field(n) if n in own else pa.field(n, c.type) for n, c in arrays.items()]
         return pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields))
 
-    def _ids(self, table: str, texts: Sequence[bytes]) -> pa.Array:
+    def _ids(self, batch: Batch, texts: Sequence[bytes]) -> pa.Array:
         digests = [xxhash.xxh3_128_digest(t) for t in texts]
-        ordinals = self._ordinals.setdefault(table, Ordinals()).of(digests)
-        for at, ordinal in ordinals.items():
-            digests[at] = xxhash.xxh3_128_digest(digests[at] + ordinal.to_bytes(8, "big"))
+        start = 0
+        for log, rows in batch.logs or (("", len(texts)),):
+            if self._log.get(batch.table) != log:  # ordinals are a file's own
+                self._log[batch.table], self._ordinals[batch.table] = log, Ordinals()
+            for at, ordinal in self._ordinals[batch.table].of(digests[start : start + rows]).items():
+                digests[start + at] = xxhash.xxh3_128_digest(digests[start + at] + ordinal.to_bytes(8, "big"))
+            start += rows
         return pa.array([d.hex() for d in digests], pa.string())
 
     def _cut(self, column: pa.Array) -> pa.Array:
@@ -208,10 +213,15 @@ def _canonical(table: str, time: pa.Array, host: pa.Array, native: Mapping[str, 
         pieces.append(piece)
     found = _slices(_joined([begin, *pieces]) if pieces else begin)
     if extra is not None:
-        for at in np.flatnonzero(extra.is_valid().to_numpy(zero_copy_only=False)):
-            row = int(at)
-            fields = [(n, native[n][row].as_py()) for n in order] + list(extra[row].as_py())
-            found[row] = _one_text(begin[row].as_py(), fields)
+        held = extra.is_valid().to_numpy(zero_copy_only=False)
+        fields: dict[int, list[tuple[str, str]]] = {at: p for at, p in enumerate(extra.to_pylist()) if p is not None}
+        for name in order:
+            column = native[name]
+            rows = np.flatnonzero(held & column.is_valid().to_numpy(zero_copy_only=False))
+            for at, value in zip(rows.tolist(), column.take(pa.array(rows)).to_pylist(), strict=True):
+                fields[at].append((name, value))
+        for at, pairs in fields.items():
+            found[at] = _one_text(begin[at].as_py(), pairs)
     return found
 
 

@@ -238,7 +238,7 @@ def _tar(log: Log, level: int) -> Iterator[LogFile | Rejected]:
                     yield from _logs(_reread(inner), level, 0)
                     if inner.account.damage:
                         yield Rejected(f"{name}#{inner.account.given}", inner.account.damage)
-        except (tarfile.TarError, *DAMAGE) as error:
+        except DAMAGE as error:
             yield Rejected(f"{log.name}#0", f"a damaged tar archive: {error}")
 
 

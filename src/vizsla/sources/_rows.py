@@ -6,6 +6,7 @@ Rows with the same field names are kept together, so that names are handled once
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -55,10 +56,22 @@ def unique(names: Iterable[str | None]) -> Names:
 
 
 def printable(text: str) -> str:
-    """Text that any engine can hold: NUL and lone surrogates as backslash escapes."""
-    if "\0" in text:
-        text = text.replace("\0", "\\x00")
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    """Text that any engine can hold: NUL, lone surrogates and bytes that were no UTF-8 as backslash escapes."""
+    if text.isascii():
+        return text.replace("\0", "\\x00")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = _SURROGATE.sub(_escaped, text)
+    return text.replace("\0", "\\x00")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def as_text(value: Any) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -278,15 +278,24 @@ class WindowsTables:
 
     def __init__(self, file: str) -> None:
         self.file = file
+        self.many = False
         self.tables: dict[str, Rows] = {}
         self.clocks: dict[str, int] = {}  # by host, for exports that give local time alone
         self.plans: dict[tuple[str, Names, bool], tuple[Rows, Group]] = {}
+        self.begins: dict[str, list[tuple[str, int]]] = {}  # per table: the files in it, and each one's first row
+
+    def begin(self, file: str) -> None:
+        """The records that follow are this file's."""
+        self.file, self.many = file, True
+        for table, rows in self.tables.items():
+            self.begins[table].append((file, len(rows.places)))
 
     def rows(self, table: str) -> Rows:
         """Where a table's records are gathered."""
         found = self.tables.get(table)
         if found is None:
             found = self.tables[table] = Rows(_DECLARED.get(table, SYSTEM))
+            self.begins[table] = [(self.file, 0)]
         return found
 
     def learn_clock(self, host: str, local: str, utc: str) -> None:
@@ -323,7 +332,20 @@ class WindowsTables:
         hosts = columns.get("Computer", columns.get("host.name"))
         if hosts is None:
             hosts = pa.nulls(count, pa.string())
-        batch = batch_of(columns, times, pc.utf8_lower(hosts), rows.origins(self.file))
+        begins = self.begins[table]
+        ends = [row for _, row in begins[1:]] + [count]
+        logs = tuple((file, end - row) for (file, row), end in zip(begins, ends, strict=True) if end > row)
+        self.begins[table] = [(self.file, 0)]
+        batch = batch_of(columns, times, pc.utf8_lower(hosts), _origins(rows, logs))
         rows.clear()
         self.plans = {key: plan for key, plan in self.plans.items() if plan[0] is not rows}
-        return Batch(table, batch)
+        return Batch(table, batch, logs if self.many else ())
+
+
+def _origins(rows: Rows, logs: Sequence[tuple[str, int]]) -> pa.Array:
+    """`_origin` of every row, each with its own file's name."""
+    if len(logs) == 1:
+        return rows.origins(logs[0][0])
+    numbers = np.repeat(np.arange(len(logs)), [count for _, count in logs])
+    files = pa.array([file for file, _ in logs], pa.string()).take(pa.array(numbers))
+    return pc.binary_join_element_wise(files, pc.cast(pa.array(rows.places, pa.int64()), pa.string()), "#")

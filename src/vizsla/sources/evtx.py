@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 import orjson
@@ -27,10 +27,20 @@ class Evtx:
 
     def read(self, file: LogFile) -> Iterator[Batch | Rejected]:
         with seekable(file) as content:
-            yield from _read(content, file.name)
+            tables = WindowsTables(file.name)
+            yield from _read(content, file.name, tables)
+            yield from tables.rest()
+
+    def read_many(self, files: Sequence[LogFile]) -> Iterator[Batch | Rejected]:
+        tables = WindowsTables("")
+        for file in files:
+            tables.begin(file.name)
+            with seekable(file) as content:
+                yield from _read(content, file.name, tables)
+        yield from tables.rest()
 
 
-def _read(content: str | BinaryIO, name: str) -> Iterator[Batch | Rejected]:
+def _read(content: str | BinaryIO, name: str, tables: WindowsTables) -> Iterator[Batch | Rejected]:
     import evtx
 
     try:
@@ -39,7 +49,6 @@ def _read(content: str | BinaryIO, name: str) -> Iterator[Batch | Rejected]:
     except (RuntimeError, OSError, ValueError) as error:
         yield Rejected(f"{name}#header", f"not a readable EVTX file: {_reason(error)}")
         return
-    tables = WindowsTables(name)
     damaged = count = 0
     while True:
         try:
@@ -57,7 +66,6 @@ def _read(content: str | BinaryIO, name: str) -> Iterator[Batch | Rejected]:
         count += 1
         if not count % CHECK_EVERY:
             yield from tables.full()
-    yield from tables.rest()
 
 
 def _add(tables: WindowsTables, record: dict[str, Any]) -> str | None:

@@ -112,7 +112,7 @@ def flat_names(names: tuple[str, ...], level: bool) -> tuple[str, ...]:
             new = "EventTypeLevel"
         elif name == "ProcessID" and "ThreadID" in held and "ExecutionProcessID" not in held:
             new = "ExecutionProcessID"
-        elif new != name and new in held:
+        elif new != name and new in held and name != "OpcodeValue":
             new = name
         found[name] = new
     return tuple(found.values())
