@@ -45,7 +45,7 @@ import duckdb
 duckdb.sql("SET enable_progress_bar = false")
 source, target = sys.argv[2], sys.argv[1] + ".parquet"
 duckdb.sql(f"COPY (FROM read_json('{source}', sample_size=-1)) TO '{target}'")
-print(duckdb.sql(f"SELECT count(*) FROM '{target}'").fetchone()[0])
+print(duckdb.sql(f"SELECT count(*) FROM '{target}'").fetchall()[0][0])
 """
 
 

@@ -5,28 +5,34 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from lake_samples import events
-from vizsla.ingest.task import Stamped, Whole
-from vizsla.ingest.wire import pack, receive, send, unpack_task
+from vizsla.ingest.task import Stamped, Task, Whole
+from vizsla.ingest.wire import pack, receive, send, unpack_tasks
 
 
 def main() -> None:
     out = sys.stdout.buffer
     while True:
         try:
-            task = unpack_task(receive(sys.stdin.buffer).decode("ascii"))
+            tasks = unpack_tasks(receive(sys.stdin.buffer).decode("ascii"))
         except EOFError:
             return
-        name = Path(task.path).name
-        first = int(name.split("-")[0]) * 100
-        send(out, pack(Stamped(task.path, "fake", "windows_sysmon", events(range(first, first + 50)))))
-        once = Path(task.path + ".died")
-        if "crash" in name or ("stumble" in name and not once.exists()):
-            once.write_text("")
-            os._exit(7)
-        send(out, pack(Stamped(task.path, "fake", "windows_sysmon", events(range(first + 50, first + 100)))))
-        send(out, pack(Whole(task.path, "")))
+        for task in tasks:
+            one(task, out)
+
+
+def one(task: Task, out: BinaryIO) -> None:
+    name = Path(task.path).name
+    first = int(name.split("-")[0]) * 100
+    send(out, pack(Stamped(task.path, "fake", "windows_sysmon", events(range(first, first + 50)))))
+    once = Path(task.path + ".died")
+    if "crash" in name or ("stumble" in name and not once.exists()):
+        once.write_text("")
+        os._exit(7)
+    send(out, pack(Stamped(task.path, "fake", "windows_sysmon", events(range(first + 50, first + 100)))))
+    send(out, pack(Whole(task.path, "")))
 
 
 if __name__ == "__main__":

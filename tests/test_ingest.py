@@ -21,7 +21,7 @@ from vizsla.ingest import run as run_module
 from vizsla.ingest.pool import Pool
 from vizsla.ingest.store import Store
 from vizsla.ingest.task import Broken, Same, Stamped, Task, Whole, perform
-from vizsla.ingest.wire import pack, pack_task, unpack, unpack_task
+from vizsla.ingest.wire import pack, pack_tasks, unpack, unpack_tasks
 from vizsla.lake import Lake
 from vizsla.nouns import RunReport
 from vizsla.reading import Done, Refused, Unknown
@@ -208,12 +208,12 @@ def test_times_in_a_hundred_thousand_days(lake: Lake, tmp_path: Path) -> None:
     assert set(rows(lake, "windows_sysmon").column("_day").to_pylist()) >= {"unknown"}
 
 
-def fake(path: Path, *names: str) -> list[Task]:
+def fake(path: Path, *names: str) -> list[list[Task]]:
     tasks = []
     for name in names:
         (path / name).write_text("x")
         tasks.append(Task(str(path / name), NOW))
-    return tasks
+    return [[task] for task in tasks]
 
 
 def test_a_worker_that_dies_costs_its_file_alone(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,11 +269,11 @@ def test_a_reader_may_fail_in_any_way(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("x")
     for error in (ValueError("v"), MemoryError(), PanicException("p"), SourceError("s"), RecursionError("r")):
-        last = list(perform(Task(str(log), NOW), failing(error)))[-1]
+        last = list(perform([Task(str(log), NOW)], failing(error)))[-1]
         assert isinstance(last, Broken)
         assert last.why
     with pytest.raises(KeyboardInterrupt):
-        list(perform(Task(str(log), NOW), failing(KeyboardInterrupt())))
+        list(perform([Task(str(log), NOW)], failing(KeyboardInterrupt())))
 
 
 def test_a_file_that_changes_while_it_is_read_gets_no_digest(tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_a_file_that_changes_while_it_is_read_gets_no_digest(tmp_path: Path) -> 
         log.write_text("xy")
         yield Done(path, "fake", 0, 0)
 
-    assert list(perform(Task(str(log), NOW, known=()), read))[-1] == Whole(str(log), "")
+    assert list(perform([Task(str(log), NOW, known=())], read))[-1] == Whole(str(log), "")
 
 
 def test_the_wire_gives_back_what_was_sent() -> None:
@@ -303,7 +303,7 @@ def test_the_wire_gives_back_what_was_sent() -> None:
     assert isinstance(back, Stamped)
     assert back.events.equals(stamped.events)
     task = Task(path, NOW, "evtx", ("a", "b"))
-    assert unpack_task(pack_task(task)) == task
+    assert unpack_tasks(pack_tasks([task, task])) == (task, task)
 
 
 def test_more_tables_than_a_lake_may_have_are_refused(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,7 +313,7 @@ def test_more_tables_than_a_lake_may_have_are_refused(lake: Lake, monkeypatch: p
     monkeypatch.setattr(store, "MAX_TABLES", 2)
     file, into = FileAccount("log", 1), Store(lake)
     for table in ("a", "b", "c", "Not/A/Table"):
-        into.add(file, Stamped("log", "fake", table, events([1, 2])))
+        into.add(Stamped("log", "fake", table, events([1, 2])), ((file, file.log("log"), 2),))
     into.flush()
     assert lake.tables() == ("a", "b")
     account = file.logs["log"]

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vizsla.ingest.task import Broken, Same, Task, Told, Whole
-from vizsla.ingest.wire import pack_task, receive, send, unpack
+from vizsla.ingest.wire import pack_tasks, receive, send, unpack
 
 AHEAD = 128 << 20  # bytes told and not yet taken, all workers together
 _WORKER = "vizsla.ingest.worker"
@@ -67,7 +67,7 @@ class Pool:
         self._workers, self._module = workers, module
         self._gate = _Gate(ahead)
         self._told: queue.SimpleQueue[tuple[Told | Again | _Ended, int]] = queue.SimpleQueue()
-        self._work: queue.SimpleQueue[Task] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Sequence[Task]] = queue.SimpleQueue()
         self._alone = threading.Lock()  # held by the worker that reads a dead worker's file once more
         self._running: set[subprocess.Popen[bytes]] = set()
         self._threads: Sequence[threading.Thread] = ()
@@ -84,10 +84,10 @@ class Pool:
         for thread in self._threads:
             thread.join()
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Told | Again]:
-        """What the tasks tell. What one tells stays in order; those of different files come mixed."""
-        for task in tasks:
-            self._work.put(task)
+    def run(self, groups: Sequence[Sequence[Task]]) -> Iterator[Told | Again]:
+        """What the tasks tell. What a group tells stays in order; those of different groups come mixed."""
+        for group in groups:
+            self._work.put(group)
         self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(self._workers)]
         for thread in self._threads:
             thread.start()
@@ -108,13 +108,15 @@ class Pool:
         try:
             while not self._closing:
                 try:
-                    task = self._work.get_nowait()
+                    group = self._work.get_nowait()
                 except queue.Empty:
                     break
                 process = process or self._start()
-                if not self._perform(process, task):
+                left = self._perform(process, group)
+                if left:
                     self._stop(process)
                     process = None
+                for task in left:
                     self._once_more(task)
             self._told.put((_Ended(), 0))
         except BaseException as error:  # noqa: BLE001  raised where the results are taken
@@ -123,22 +125,24 @@ class Pool:
             if process is not None:
                 self._stop(process)
 
-    def _perform(self, process: subprocess.Popen[bytes], task: Task) -> bool:
-        """One file through a worker; False where the worker died of it."""
+    def _perform(self, process: subprocess.Popen[bytes], group: Sequence[Task]) -> list[Task]:
+        """A group through a worker; the tasks that were not ended when the worker died, if it did."""
+        left = {task.path: task for task in group}
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            send(process.stdin, pack_task(task).encode("ascii"))
-            while True:
+            send(process.stdin, pack_tasks(group).encode("ascii"))
+            while left:
                 frame = receive(process.stdout)
                 if not self._gate.enter(len(frame)):
-                    return True
+                    return []
                 told = unpack(frame)
                 self._told.put((told, len(frame)))
                 if isinstance(told, Whole | Broken | Same):
-                    return True
+                    del left[told.path]
         except (EOFError, BrokenPipeError):
-            return self._closing
+            return [] if self._closing else list(left.values())
+        return []
 
     def _once_more(self, task: Task) -> None:
         """A file that killed its worker, in a worker of its own, with no other such file beside it."""
@@ -146,7 +150,7 @@ class Pool:
             self._told.put((Again(task.path), 0))
             process = self._start()
             try:
-                if not self._perform(process, task):
+                if self._perform(process, [task]):
                     self._told.put((Broken(task.path, f"its reader died twice ({_cause(process.wait())})"), 0))
             finally:
                 self._stop(process)

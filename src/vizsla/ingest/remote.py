@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from vizsla.ingest.task import Broken, Same, Task, Told, Whole, perform
-from vizsla.ingest.wire import pack, pack_task, unpack, unpack_task
+from vizsla.ingest.wire import pack, pack_tasks, unpack, unpack_tasks
 
 if TYPE_CHECKING:
     from vizsla.engine import Engine
@@ -19,27 +19,27 @@ SCHEMA = pa.schema([pa.field("task", pa.string()), pa.field("number", pa.int64()
 
 @dataclass(frozen=True)
 class FileReader:
-    """Maps tasks (`pack_task` texts, column `item`) to what they tell: the task's file, and frames in order."""
+    """Maps groups of tasks (`pack_tasks` texts, column `item`) to what they tell, as frames in order."""
 
     schema: pa.Schema = SCHEMA
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for item in batch.column("item").to_pylist():
-                for number, told in enumerate(perform(unpack_task(item))):
+                for number, told in enumerate(perform(unpack_tasks(item))):
                     row = [pa.array([item]), pa.array([number], pa.int64()), pa.array([pack(told)], pa.binary())]
                     yield pa.RecordBatch.from_arrays(row, schema=self.schema)
 
 
-def run(engine: Engine, tasks: Sequence[Task]) -> Iterator[Told]:
+def run(engine: Engine, groups: Sequence[Sequence[Task]]) -> Iterator[Told]:
     """What the tasks tell. Raises EngineError where the engine gives up."""
     ended: set[str] = set()
-    for batch in engine.spread([pack_task(task) for task in tasks], FileReader()):
+    for batch in engine.spread([pack_tasks(group) for group in groups], FileReader()):
         for frame in batch.column("frame"):
             told = unpack(frame.as_buffer().to_pybytes())
             if isinstance(told, Whole | Broken | Same):
                 ended.add(told.path)
             yield told
-    for task in tasks:
+    for task in (task for group in groups for task in group):
         if task.path not in ended:
             yield Broken(task.path, "the engine lost it")

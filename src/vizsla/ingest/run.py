@@ -12,8 +12,8 @@ from vizsla.ingest import remote
 from vizsla.ingest.accounts import FileAccount
 from vizsla.ingest.ledger import Ledger
 from vizsla.ingest.pool import Again, Pool
-from vizsla.ingest.store import Store
-from vizsla.ingest.task import Broken, Done, Refused, Same, Stamped, Task, Told, Unknown, Whole, perform
+from vizsla.ingest.store import Share, Store
+from vizsla.ingest.task import Broken, Done, Refused, Same, Stamped, Task, Told, Unknown, Whole, groups, perform
 from vizsla.ingest.walk import Found, walk
 from vizsla.lake import Lake
 from vizsla.lake.folder import LEDGER
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from vizsla.engine import Engine
 
 SMALL = 8 << 20  # bytes in all that are read in this process: a worker's start would take longer
+GROUP = 8 << 20  # bytes of small files that are read together
+SHARES = 6  # groups per worker, at the least, so that none is idle at the end
 Progress = Callable[[int, int, str], None]
 
 
@@ -59,12 +61,13 @@ def ingest(
     tasks = run.tasks(now or datetime.now(UTC))
     total = sum(file.size for file in run.files.values())
     if engine is not None and engine.name != "duckdb":
-        run.take(remote.run(engine, tasks))
+        run.take(remote.run(engine, groups(tasks, GROUP)))
     elif workers == 0 or (workers is None and total < SMALL):
-        run.take(told for task in tasks for told in perform(task))
+        run.take(told for group in groups(tasks, GROUP) for told in perform(group))
     else:
-        with Pool(max(1, min(workers or os.cpu_count() or 1, len(tasks)))) as pool:
-            run.take(pool.run(tasks))
+        wanted = max(1, min(workers or os.cpu_count() or 1, len(tasks)))
+        with Pool(wanted) as pool:
+            run.take(pool.run(groups(tasks, min(GROUP, total // (wanted * SHARES)))))
     return run.report()
 
 
@@ -86,7 +89,7 @@ class _Run:
     def tasks(self, now: datetime) -> list[Task]:
         """What is to be read: the largest files first, so that no worker is left with a large one at the end."""
         files = sorted(self.files.values(), key=lambda file: -file.size)
-        return [Task(file.path, now, self._source, self._ledger.candidates(file.size)) for file in files]
+        return [Task(file.path, now, self._source, self._ledger.candidates(file.size), file.size) for file in files]
 
     def take(self, stream: Iterator[Told | Again]) -> None:
         """Take all that the tasks tell, and store it."""
@@ -98,8 +101,8 @@ class _Run:
 
     def _take(self, told: Told | Again) -> None:
         if isinstance(told, Stamped):
-            file = self._of(told.log)
-            if self._store.add(file, told):
+            file = self._of(told.log or told.logs[0][0])
+            if self._store.add(told, self._shares(told)):
                 self._settle()
             self._tell(file.path)
         elif isinstance(told, Refused):
@@ -113,6 +116,14 @@ class _Run:
             self.files[told.path].again()
         else:
             self._end(self.files[told.path], told)
+
+    def _shares(self, told: Stamped) -> tuple[Share, ...]:
+        """Whose rows a batch holds."""
+        shares = []
+        for name, rows in told.logs or ((told.log, told.events.num_rows),):
+            file = self._of(name)
+            shares.append((file, file.log(name, told.source), rows))
+        return tuple(shares)
 
     def _end(self, file: FileAccount, told: Same | Broken | Whole) -> None:
         if isinstance(told, Same):

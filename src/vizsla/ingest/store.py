@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import numpy as np
 import pyarrow as pa
 
 from vizsla.errors import LakeError
@@ -17,12 +18,15 @@ TABLE_BYTES = 192 << 20  # of one table's
 MAX_TABLES = 2000  # of a lake: channels are text from the log, and could be a new one in every record
 
 
+Share = tuple[FileAccount, LogAccount, int]  # whose the next so many rows are
+
+
 class _Buffer:
     """One table's batches, and whose they are."""
 
     def __init__(self) -> None:
         self.batches: list[pa.RecordBatch] = []
-        self.owners: list[tuple[FileAccount, LogAccount]] = []
+        self.owners: list[tuple[Share, ...]] = []  # of each batch's rows, in order
         self.bytes = 0
 
 
@@ -36,24 +40,24 @@ class Store:
         self._bytes = 0
         self._tables = set(lake.tables())
 
-    def add(self, file: FileAccount, told: Stamped) -> bool:
-        """Take a batch; say whether some were appended."""
-        log = file.log(told.log, told.source)
-        rows = told.events.num_rows
-        if not rows:
+    def add(self, told: Stamped, shares: tuple[Share, ...]) -> bool:
+        """Take a batch, whose rows are those of `shares` in order; say whether some were appended."""
+        if not told.events.num_rows:
             return False
         if (why := self._refusal(told.table)) is not None:
-            log.refuse(why, told.log, rows)
+            for _, log, rows in shares:
+                log.refuse(why, log.name, rows)
             return False
         buffer = self._buffers[told.table]
         size = told.events.get_total_buffer_size()
         buffer.batches.append(told.events)
-        buffer.owners.append((file, log))
+        buffer.owners.append(shares)
         buffer.bytes += size
         self._bytes += size
-        log.events += rows
-        log.tables.add(told.table)
-        file.open += 1
+        for file, log, rows in shares:
+            log.events += rows
+            log.tables.add(told.table)
+            file.open += 1
         if buffer.bytes >= self._table_limit:
             self._append(told.table)
             return True
@@ -65,13 +69,21 @@ class Store:
     def withdraw(self, file: FileAccount) -> None:
         """Take a file's batches back out of the buffer; what is appended stays."""
         for buffer in self._buffers.values():
-            kept = [n for n, (owner, _) in enumerate(buffer.owners) if owner is not file]
-            if len(kept) < len(buffer.owners):
-                buffer.batches = [buffer.batches[n] for n in kept]
-                buffer.owners = [buffer.owners[n] for n in kept]
-                size = sum(batch.get_total_buffer_size() for batch in buffer.batches)
-                self._bytes += size - buffer.bytes
-                buffer.bytes = size
+            if not any(share[0] is file for shares in buffer.owners for share in shares):
+                continue
+            batches, owners = buffer.batches, buffer.owners
+            buffer.batches, buffer.owners = [], []
+            for batch, shares in zip(batches, owners, strict=True):
+                kept = tuple(share for share in shares if share[0] is not file)
+                if len(kept) < len(shares):
+                    mine = np.repeat([share[0] is file for share in shares], [share[2] for share in shares])
+                    batch = batch.filter(pa.array(~mine))
+                if kept:
+                    buffer.batches.append(batch)
+                    buffer.owners.append(kept)
+            size = sum(batch.get_total_buffer_size() for batch in buffer.batches)
+            self._bytes += size - buffer.bytes
+            buffer.bytes = size
 
     def flush(self) -> None:
         """Append all that is buffered."""
@@ -96,6 +108,9 @@ class Store:
         if not buffer.batches:
             return
         done = self._lake.append({table: buffer.batches})[table]
-        for (file, log), stored in zip(buffer.owners, done.by_batch, strict=True):
-            log.stored += stored
-            file.open -= 1
+        for shares, fresh in zip(buffer.owners, done.fresh, strict=True):
+            start = 0
+            for file, log, rows in shares:
+                log.stored += int(np.count_nonzero(fresh[start : start + rows]))
+                file.open -= 1
+                start += rows

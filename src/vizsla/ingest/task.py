@@ -1,15 +1,15 @@
-"""One file read to its end, wherever that happens: in this process, in another, on another machine."""
+"""Files read to their end, wherever that happens: in this process, in another, on another machine."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from vizsla.errors import VizslaError
-from vizsla.reading import Done, Item, Refused, Stamped, Unknown, read_file
+from vizsla.reading import Alone, Done, Item, Refused, Stamped, Unknown, read_file, read_files
 
 _CHUNK = 1 << 20
 
@@ -22,6 +22,7 @@ class Task:
     now: datetime
     source: str | None = None
     known: tuple[str, ...] | None = None
+    size: int = 0  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,63 @@ class Whole:
 
 Told = Item | Same | Broken | Whole
 Reader = Callable[[str, datetime, str | None], Iterator[Item]]
+ManyReader = Callable[[Sequence[str], datetime, str | None], Iterator[Item | Alone]]
+MANY = 256  # files read together, at the most
 
 
-def perform(task: Task, reader: Reader = read_file) -> Iterator[Told]:
-    """What is in the file; `Same`, `Broken` or `Whole` comes last. What a file does to its reader is told."""
+def groups(tasks: Sequence[Task], size: int) -> list[tuple[Task, ...]]:
+    """Tasks in groups of at most `size` bytes or a single file, in order."""
+    found: list[tuple[Task, ...]] = []
+    group: list[Task] = []
+    held = 0
+    for task in tasks:
+        if group and (held + task.size > size or len(group) == MANY):
+            found.append(tuple(group))
+            group, held = [], 0
+        group.append(task)
+        held += task.size
+    return [*found, tuple(group)] if group else found
+
+
+def perform(tasks: Sequence[Task], reader: Reader = read_file, many_reader: ManyReader = read_files) -> Iterator[Told]:
+    """What is in the files; for each of them `Same`, `Broken` or `Whole`. What a file does to its reader is told.
+
+    Several files are read together; where that fails for whatever cause, each is read by itself.
+    """
+    if len(tasks) == 1:
+        yield from _one(tasks[0], reader)
+        return
+    ready: dict[str, tuple[Task, str, tuple[int, int]]] = {}
+    alone: list[Task] = []
+    for task in tasks:
+        try:
+            state, digest = _state(task.path), digest_of(task.path) if task.known is not None else ""
+        except OSError:
+            alone.append(task)  # and told why
+            continue
+        if task.known is not None and digest in task.known:
+            yield Same(task.path, digest)
+        else:
+            ready[task.path] = (task, digest, state)
+    try:
+        told = list(many_reader(list(ready), tasks[0].now, tasks[0].source)) if ready else []
+    except BaseException as error:  # noqa: BLE001  `_cause` raises again what is no failure of reading
+        _cause(error)
+        alone += [task for task, _, _ in ready.values()]
+        ready = {}
+    else:
+        for item in told:
+            if isinstance(item, Alone):
+                alone.append(ready.pop(item.path)[0])
+            else:
+                yield item
+    for path, (_, digest, state) in ready.items():
+        yield Whole(path, digest if _unchanged(path, state) else "")
+    for task in alone:
+        yield from _one(task, reader)
+
+
+def _one(task: Task, reader: Reader) -> Iterator[Told]:
     digest = ""
     try:
         before = _state(task.path)
@@ -63,19 +117,30 @@ def perform(task: Task, reader: Reader = read_file) -> Iterator[Told]:
                 yield Same(task.path, digest)
                 return
         yield from reader(task.path, task.now, task.source)
-        whole = digest if _state(task.path) == before else ""
-    except VizslaError as error:
-        yield Broken(task.path, error.what)
-    except MemoryError:
-        yield Broken(task.path, "the reader ran out of memory")
-    except Exception as error:  # noqa: BLE001  told in the run's report, with the file's name
-        yield Broken(task.path, f"{type(error).__name__}: {error}")
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":  # how a parser written in Rust gives up; a BaseException
-            raise
-        yield Broken(task.path, f"its parser gave up: {error}")
+    except BaseException as error:  # noqa: BLE001  as above
+        yield Broken(task.path, _cause(error))
     else:
-        yield Whole(task.path, whole)
+        yield Whole(task.path, digest if _unchanged(task.path, before) else "")
+
+
+def _cause(error: BaseException) -> str:
+    """An error of reading in words; what is no such error is raised again."""
+    if isinstance(error, VizslaError):
+        return error.what
+    if isinstance(error, MemoryError):
+        return "the reader ran out of memory"
+    if isinstance(error, Exception):
+        return f"{type(error).__name__}: {error}"
+    if type(error).__name__ == "PanicException":  # how a parser written in Rust gives up; a BaseException
+        return f"its parser gave up: {error}"
+    raise error
+
+
+def _unchanged(path: str, state: tuple[int, int]) -> bool:
+    try:
+        return _state(path) == state
+    except OSError:
+        return False
 
 
 def digest_of(path: str) -> str:
@@ -92,4 +157,17 @@ def _state(path: str) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-__all__ = ["Broken", "Done", "Reader", "Refused", "Same", "Stamped", "Task", "Told", "Unknown", "Whole", "perform"]
+__all__ = [
+    "Broken",
+    "Done",
+    "Reader",
+    "Refused",
+    "Same",
+    "Stamped",
+    "Task",
+    "Told",
+    "Unknown",
+    "Whole",
+    "groups",
+    "perform",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import asdict
+from collections.abc import Sequence
 from datetime import datetime
 from typing import IO, Any
 
@@ -18,34 +18,38 @@ _HEAD = struct.Struct("<I")
 _PLAIN: dict[str, type[Any]] = {"unknown": Unknown, "same": Same, "broken": Broken, "whole": Whole}
 
 
-def pack_task(task: Task) -> str:
-    """A task as text."""
-    return json.dumps({"path": task.path, "now": task.now.isoformat(), "source": task.source, "known": task.known})
+def pack_tasks(tasks: Sequence[Task]) -> str:
+    """Tasks as text."""
+    return json.dumps([[task.path, task.now.isoformat(), task.source, task.known, task.size] for task in tasks])
 
 
-def unpack_task(text: str) -> Task:
-    """A task from its text."""
-    said = json.loads(text)
-    known = None if said["known"] is None else tuple(said["known"])
-    return Task(said["path"], datetime.fromisoformat(said["now"]), said["source"], known)
+def unpack_tasks(text: str) -> tuple[Task, ...]:
+    """Tasks from their text."""
+    return tuple(
+        Task(path, datetime.fromisoformat(now), source, None if known is None else tuple(known), size)
+        for path, now, source, known, size in json.loads(text)
+    )
 
 
 def pack(told: Told) -> bytes:
     """What a task tells: the length of a JSON head, the head, and for events an Arrow stream."""
     body: pa.Buffer | bytes = b""
     if isinstance(told, Stamped):
-        head: dict[str, Any] = {"kind": "events", "log": told.log, "source": told.source, "table": told.table}
+        head: list[Any] = ["events", told.log, told.source, told.table, told.logs]
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, told.events.schema) as writer:
             writer.write_batch(told.events)
         body = sink.getvalue()
     elif isinstance(told, Refused):
-        head = {"kind": "refused", "log": told.log, "source": told.source, **asdict(told.rejected)}
+        head = ["refused", told.log, told.source, told.rejected.place, told.rejected.reason]
     elif isinstance(told, Done):
-        head = {"kind": "done", **asdict(told)}
+        head = ["done", told.log, told.source, told.events, told.rejected, told.notes]
+    elif isinstance(told, Unknown):
+        head = ["unknown", told.log, told.why]
+    elif isinstance(told, Broken):
+        head = ["broken", told.path, told.why]
     else:
-        kind = next(name for name, plain in _PLAIN.items() if isinstance(told, plain))
-        head = {"kind": kind, **asdict(told)}
+        head = ["same" if isinstance(told, Same) else "whole", told.path, told.digest]
     text = json.dumps(head).encode()  # lone surrogates of strange file names are escaped
     return b"".join((_HEAD.pack(len(text)), text, memoryview(body)))
 
@@ -54,16 +58,17 @@ def unpack(frame: bytes) -> Told:
     """The reverse of `pack`; events stand on the frame's own memory."""
     (length,) = _HEAD.unpack_from(frame)
     end = _HEAD.size + length
-    head = json.loads(frame[_HEAD.size : end])
-    kind = head.pop("kind")
+    kind, *head = json.loads(frame[_HEAD.size : end])
     if kind == "events":
+        log, source, table, logs = head
         with pa.ipc.open_stream(pa.py_buffer(frame).slice(end)) as stream:
-            return Stamped(**head, events=stream.read_next_batch())
+            events = stream.read_next_batch()
+        return Stamped(log, source, table, events, tuple((name, rows) for name, rows in logs))
     if kind == "refused":
-        return Refused(head["log"], head["source"], Rejected(head["place"], head["reason"]))
+        return Refused(head[0], head[1], Rejected(head[2], head[3]))
     if kind == "done":
-        return Done(**{**head, "notes": tuple((note, count) for note, count in head["notes"])})
-    told: Told = _PLAIN[kind](**head)
+        return Done(head[0], head[1], head[2], head[3], tuple((note, count) for note, count in head[4]))
+    told: Told = _PLAIN[kind](*head)
     return told
 
 

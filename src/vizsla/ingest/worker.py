@@ -7,7 +7,7 @@ import signal
 import sys
 
 from vizsla.ingest.task import perform
-from vizsla.ingest.wire import pack, receive, send, unpack_task
+from vizsla.ingest.wire import pack, receive, send, unpack_tasks
 
 
 def main() -> None:
@@ -17,8 +17,8 @@ def main() -> None:
     os.dup2(2, 1)  # what a library prints must not get between the frames
     while True:
         try:
-            task = unpack_task(receive(sys.stdin.buffer).decode("ascii"))
-            for told in perform(task):
+            tasks = unpack_tasks(receive(sys.stdin.buffer).decode("ascii"))
+            for told in perform(tasks):
                 send(out, pack(told))
         except (EOFError, BrokenPipeError):
             os._exit(0)  # the parent is done, or gone

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,11 +29,14 @@ _STAT_STEP = timedelta(milliseconds=1)  # Delta's statistics are cut to millisec
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What an append did: rows stored, and rows that the lake knew already. `by_batch`: those stored, per batch."""
+    """What an append did: rows stored, and rows that the lake knew already.
+
+    `fresh`: for each batch, which of its rows were stored.
+    """
 
     stored: int
     known: int
-    by_batch: tuple[int, ...] = ()
+    fresh: tuple[Mask, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +102,15 @@ class Lake:
             for name, parts in batches.items():
                 path = self._events / table_name(name)
                 merged, order = alike(parts)
-                stored = [0] * len(parts)
-                if merged:
-                    fresh = self._append(name, path, gather(merged))
-                    starts = np.cumsum([0] + [parts[number].num_rows for number in order[:-1]])
-                    for number, count in zip(order, np.add.reduceat(fresh.astype(np.int64), starts), strict=True):
-                        stored[number] = int(count)
-                rows = sum(part.num_rows for part in parts)
-                done[name] = Appended(sum(stored), rows - sum(stored), tuple(stored))
+                fresh = self._append(name, path, gather(merged)) if merged else np.zeros(0, np.bool_)
+                ends = np.cumsum([parts[number].num_rows for number in order], dtype=np.int64)
+                masks = dict(zip(order, np.split(fresh, ends[:-1]), strict=True)) if merged else {}
+                nothing = np.zeros(0, np.bool_)
+                done[name] = Appended(
+                    int(fresh.sum()),
+                    int((~fresh).sum()),
+                    tuple(masks.get(number, nothing) for number in range(len(parts))),
+                )
             self._memory.trim()
         return done
 
