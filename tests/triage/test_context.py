@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -285,3 +286,14 @@ def test_a_real_remote_shell(engine, real_data: Path, tmp_path):
     assert found.logon_source.startswith("network logon (type 3) of")
     assert found.nearby and sum(node.marked for node in found.tree) == 1
     assert found.first_on_host <= ref.time <= found.last_on_host
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_spark_says_the_same(engine, lake):
+    pytest.importorskip("pyspark")
+    if shutil.which("java") is None:
+        pytest.skip("Spark needs Java, and there is none on this machine")
+    some = [of("windows_sysmon", 2), of("windows_security", 6), of("zeek_conn", 0)]
+    with connect("spark") as spark:
+        assert fill(spark, lake, some) == fill(engine, lake, some)

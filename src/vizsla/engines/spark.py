@@ -46,7 +46,7 @@ class Spark:
     def __init__(self, session: Any, remote: bool, owned: bool) -> None:
         self.session, self.remote, self.owned = session, remote, owned
         self._ibis: Any = ibis.pyspark.connect(session)
-        self._tables: dict[tuple[str, ...], ir.Table] = {}
+        self._tables: dict[tuple[tuple[str, ...], tuple[str, ...]], ir.Table] = {}
         self._folder = ""
         self._prefix = f"vizsla_{uuid.uuid4().hex[:8]}"
         self.parallelism = 8 if remote else max(2, session.sparkContext.defaultParallelism)
@@ -55,15 +55,16 @@ class Spark:
         """The scan's rows, with every column of its schema in its order; columns that older files lack are null."""
         if not scan.files:
             return ibis.memtable(scan.schema.empty_table())
-        if scan.files not in self._tables:
+        key = (scan.files, tuple(scan.schema.names))  # a view holds the columns of the schema it was made with
+        if key not in self._tables:
             name = f"{self._prefix}_{len(self._tables)}"
             reader = self.session.read.schema(_schema(scan))
             root = next((p for p in PurePosixPath(scan.files[0]).parents if "=" not in p.name), None)
             if root is not None and root != PurePosixPath(scan.files[0]).parent:
                 reader = reader.option("basePath", str(root))
             reader.parquet(*(_literal(file) for file in scan.files)).createOrReplaceTempView(name)
-            self._tables[scan.files] = self._ibis.table(name)
-        return finish(self._tables[scan.files], scan)
+            self._tables[key] = self._ibis.table(name)
+        return finish(self._tables[key], scan)
 
     def collect(self, expression: ir.Table) -> pa.Table:
         """The whole result, in Arrow."""
