@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Characters that draw nothing, or a blank, though Unicode counts them as letters, marks or symbols.
@@ -90,49 +91,61 @@ _TELLING_NAME = (
 )
 
 
-def _rule(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
-
-
-# Each pattern has groups `keep` (what stays before the secret) and `secret`.
-_SECRETS: tuple[re.Pattern[str], ...] = tuple(
-    _rule(p)
-    for p in (
-        # name=value and name: value, in command lines, URLs, JSON and connection strings
-        rf"(?P<keep>(?<![\w%])[\"']?{_TELLING_NAME}[\"']?\s*(?:=|:(?!\\|//))\s*)(?P<secret>{_VALUE})",
-        # --password value, /password value, -Password value (PowerShell), --token value
-        rf"(?P<keep>(?<!\S)(?:--?|/){_TELLING_NAME}(?:\s+|[=:]))(?P<secret>(?!--?\w|/\w){_VALUE})",
-        # /p:value /pw:value /rp value (rar, schtasks, xfreerdp, psexec-likes)
-        rf"(?P<keep>(?<!\S)[/\-](?:p|pw|pwd|pass|rp):)(?P<secret>{_VALUE})",
-        rf"(?P<keep>\bschtasks(?:\.exe)?\b[^|&\r\n]{{0,500}}?\s/r?p\s+)(?P<secret>(?!/){_VALUE})",
-        # tools whose -p, -P or /p takes a password
-        r"(?P<keep>\b(?:psexec(?:64)?|paexec|psloglist|psservice|pskill|sshpass|plink|pscp|psftp|putty|sqlcmd|osql|bcp|"
-        r"mysql(?:dump|admin)?|wmic|winrs|winexe|crackmapexec|nxc|netexec|smbmap|evil-winrm|hydra|medusa|rdesktop|"
-        r"7z|7za|rar|winrar|kerbrute|rubeus|curl|mongo(?:sh|dump)?|redis-cli|bitsadmin)(?:\.exe|\.py)?\"?\s"
-        rf"(?:[^|\r\n]{{0,500}}?\s)??(?:-p|-pw|/p|-a|-hp|/password:?|-password)[\s:=]*)(?P<secret>(?<=[\s:=])(?!-\w\b|/\w\b){_VALUE})",
-        rf"(?P<keep>\b(?:sshpass|mysql(?:dump|admin)?|7za?|rar|winrar)(?:\.exe)?\"?\s(?:[^|\r\n]{{0,500}}?\s)??-h?p)(?P<secret>{_VALUE})",
-        # net use \\host\share SECRET /user:…  ·  net use … /user:name SECRET
-        rf"(?P<keep>\bnet1?(?:\.exe)?\"?\s+use\s[^|&\r\n]{{0,500}}?/u(?:ser)?:{_WORD}\s+)(?P<secret>(?!/)(?!\*){_VALUE})",
-        rf"(?P<keep>\bnet1?(?:\.exe)?\"?\s+use\s+(?:(?:[a-z]:|\*)\s+)?\\\\\S{{1,300}}\s+)(?P<secret>(?!/)(?!\*(?:\s|$)){_VALUE})",
-        # net user name SECRET /add
-        rf"(?P<keep>\bnet1?(?:\.exe)?\"?\s+user\s+{_WORD}\s+)(?P<secret>(?!/)(?!\*(?:\s|$)){_VALUE})",
-        # runas, cmdkey, mimikatz and impacket
-        rf"(?P<keep>\bcmdkey(?:\.exe)?\b[^|&\r\n]{{0,500}}?/pass(?:word)?:)(?P<secret>{_VALUE})",
-        r"(?P<keep>(?:\bsekurlsa::\S{0,40}|\blsadump::\S{0,40}|\bkerberos::\S{0,40})[^|&\r\n]{0,500}?/(?:ntlm|rc4|aes128|aes256|krbtgt|password|hash):)"
-        r"(?P<secret>[^\s\"'/]+)",
-        rf"(?P<keep>(?<!\S)[/\-]{{1,2}}(?:ntlm|rc4|aes128|aes256|krbtgt|hashes|nthash)[\s:=]+)(?P<secret>{_VALUE})",
-        r"(?P<keep>\b(?:NTLM|SHA1|LM|DPAPI)\s*:\s)(?P<secret>[0-9a-f]{32,40}\b)",
-        r"(?P<keep>\b[\w.\-]{1,100}:\d{1,12}:)(?P<secret>[0-9a-f]{32}:[0-9a-f]{32})",
-        r"(?P<keep>\b(?:psexec|wmiexec|smbexec|atexec|dcomexec|secretsdump|getTGT|getST|GetUserSPNs|mssqlclient)\.py\s+(?:-\S{1,200}\s+){0,10}"
-        r"[\"']?(?:[\w.\-]+/)?[\w.\-$]{1,200}:)(?P<secret>[^@\s]{1,400}(?=@))",
-        # URLs: user:secret@host; HTTP headers
-        r"(?P<keep>\b[a-z][a-z0-9+.\-]{0,30}://[^\s/:@\"']{0,200}:)(?P<secret>[^\s@\"']{1,400}(?=@))",
-        r"(?P<keep>\bauthorization[\"']?\s*[:=]\s*[\"']?(?:(?:basic|bearer|negotiate|ntlm|token|digest)\s+)?)(?P<secret>[^\s\"']+)",
-        r"(?P<keep>\b(?:basic|bearer)\s+)(?P<secret>[a-z0-9+/_\-.=]{12,})",
-        r"(?P<keep>\b(?:curl|wget)(?:\.exe)?\b[^|\r\n]{0,500}?\s(?:-u|--user|--proxy-user)[\s=]+[\"']?[^\s:\"']{1,200}:)(?P<secret>[^\s\"']+)",
-        r"(?P<keep>\bConvertTo-SecureString\s+(?:-String\s+)?)(?P<secret>(?!-)" + _VALUE + ")",
-    )
+_RUN, _PIPED = r"[^|&\r\n]{0,500}?", r"[^|\r\n]{0,500}?"
+_NET = r"\bnet1?(?:\.exe)?\"?\s+"
+_HASHES = r"(?:ntlm|rc4|aes128|aes256|krbtgt|hashes|nthash|hash|password)"
+_TOOLS = (
+    *("psexec", "paexec", "psloglist", "psservice", "pskill", "sshpass", "plink", "pscp", "psftp", "putty", "sqlcmd"),
+    *("osql", "bcp", "mysql", "wmic", "winrs", "winexe", "crackmapexec", "nxc", "netexec", "smbmap", "evil-winrm"),
+    *("hydra", "medusa", "rdesktop", "7z", "rar", "kerbrute", "rubeus", "curl", "mongo", "redis-cli", "bitsadmin"),
 )
+_TOOL = r"\b(?:win)?(?:" + "|".join(_TOOLS) + r")(?:64|a|dump|admin|sh)?(?:\.exe|\.py)?\"?\s"
+_GLUED = ("sshpass", "mysql", "7z", "rar")
+_IMPACKET = (
+    *("psexec", "wmiexec", "smbexec", "atexec", "dcomexec", "secretsdump", "gettgt", "getst", "getuserspns"),
+    "mssqlclient",
+)
+_FLAGS = r"(?:-\S{1,200}\s+){0,10}"
+_SCHEMES = r"(?:(?:basic|bearer|negotiate|ntlm|token|digest)\s+)?"
+_NAMES = ("pass", "pwd", "secret", "key", "token", "credential", "connectionstring", "sig")
+
+# How secrets are written: texts of which one must be there at all, and the pattern with what stays before (`keep`)
+# and the `secret`. The texts come first since most events hold none of them, and patterns cost.
+_SECRETS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
+    (hints, re.compile(f"(?P<keep>{keep})(?P<secret>{secret})", re.IGNORECASE))
+    for hints, keep, secret in (
+        # name=value and name: value, in command lines, URLs, JSON and connection strings
+        (_NAMES, rf"(?<![\w%])[\"']?{_TELLING_NAME}[\"']?\s{{0,20}}(?:=|:(?!\\|//))\s*", _VALUE),
+        # --password value, /password value, -Password value (PowerShell), --token value
+        (_NAMES, rf"(?<!\S)(?:--?|/){_TELLING_NAME}(?:\s+|[=:])", rf"(?!--?\w|/\w){_VALUE}"),
+        # /p:value, /pw:value, /rp:value
+        (("p:", "pw:", "pwd:", "pass:"), r"(?<!\S)[/\-](?:p|pw|pwd|pass|rp):", _VALUE),
+        (("schtasks",), rf"\bschtasks(?:\.exe)?\b{_RUN}\s/r?p\s+", rf"(?!/){_VALUE}"),
+        # tools whose -p, -P or /p takes a password, apart or glued to it
+        (_TOOLS, rf"{_TOOL}(?:{_PIPED}\s)??(?:-pw|-hp|-p|/p|-a)[\s:=]+", rf"(?!-\w\b|/\w\b){_VALUE}"),
+        (_GLUED, rf"\b(?:win)?(?:{'|'.join(_GLUED)})(?:a|dump|admin)?(?:\.exe)?\"?\s(?:{_PIPED}\s)??-h?p", _VALUE),
+        # net use … /user:name SECRET; net use \\host\share SECRET /user:…; net user name SECRET /add
+        (("net",), rf"{_NET}use\s{_RUN}/u(?:ser)?:{_WORD}\s+", rf"(?!/)(?!\*){_VALUE}"),
+        (("net",), rf"{_NET}use\s+(?:(?:[a-z]:|\*)\s+)?\\\\\S{{1,300}}\s+", rf"(?!/)(?!\*(?:\s|$)){_VALUE}"),
+        (("net",), rf"{_NET}user\s+{_WORD}\s+", rf"(?!/)(?!\*(?:\s|$)){_VALUE}"),
+        (("cmdkey",), rf"\bcmdkey(?:\.exe)?\b{_RUN}/pass(?:word)?:", _VALUE),
+        # mimikatz, rubeus and impacket: keys and hashes on the way in, and as they print them
+        (("::",), rf"\b(?:sekurlsa|lsadump|kerberos)::\S{{0,40}}{_RUN}/{_HASHES}:", r"[^\s\"'/]+"),
+        (("ntlm", "rc4", "aes", "krbtgt", "hash"), rf"(?<!\S)[/\-]{{1,2}}{_HASHES}[\s:=]+", _VALUE),
+        (("ntlm", "sha1", "lm", "dpapi"), r"\b(?:NTLM|SHA1|LM|DPAPI)\s{0,20}:\s", r"[0-9a-f]{32,40}\b"),
+        ((":",), r"\b[\w.\-]{1,100}:\d{1,12}:", r"[0-9a-f]{32}:[0-9a-f]{32}"),
+        (_IMPACKET, rf"\b(?:{'|'.join(_IMPACKET)})\.py\s+{_FLAGS}[\"']?(?:[\w.\-]{{1,100}}/)?[\w.\-$]{{1,200}}:",
+         r"[^@\s]{1,400}(?=@)"),
+        # URLs: user:secret@host; HTTP headers; curl
+        (("://",), r"\b[a-z][a-z0-9+.\-]{0,30}://[^\s/:@\"']{0,200}:", r"[^\s@\"']{1,400}(?=@)"),
+        (("authorization",), rf"\bauthorization[\"']?\s{{0,20}}[:=]\s{{0,20}}[\"']?{_SCHEMES}", r"[^\s\"']+"),
+        (("basic", "bearer"), r"\b(?:basic|bearer)\s+", r"[a-z0-9+/_\-.=]{12,}"),
+        (("curl", "wget"),
+         rf"\b(?:curl|wget)(?:\.exe)?\b{_PIPED}\s(?:-u|--user|--proxy-user)[\s=]+[\"']?[^\s:\"']{{1,200}}:",
+         r"[^\s\"']+"),
+        (("securestring",), r"\bConvertTo-SecureString\s+(?:-String\s+)?", rf"(?!-){_VALUE}"),
+    )
+)  # fmt: skip
 # Secrets that are known by their own shape.
 _SHAPES: tuple[re.Pattern[str], ...] = (
     re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}\b"),
@@ -150,11 +163,21 @@ def mask_credentials(text: str) -> str:
     Works by the forms in which command lines, URLs and tools write secrets; a secret in a form that nobody
     writes down here passes, so masking is a courtesy to those who share a report, not a guarantee.
     """
+    return _remembered(text) if len(text) <= _REMEMBERED else _mask(text)
+
+
+def _mask(text: str) -> str:
     for shape in _SHAPES:
         text = shape.sub(MASK, text)
-    for rule in _SECRETS:
-        text = rule.sub(_masked, text)
+    lower = text.lower()
+    for hints, pattern in _SECRETS:
+        if any(hint in lower for hint in hints):
+            text = pattern.sub(_masked, text)
     return text
+
+
+_REMEMBERED = 1000  # characters: the same paths and command lines come again and again
+_remembered = lru_cache(maxsize=20_000)(_mask)
 
 
 def _masked(match: re.Match[str]) -> str:

@@ -21,9 +21,12 @@ from vizsla.safe import MASK, hidden
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 TEXTS = [str, sample.hostile(), sample.leading_hostile(4)]
-ALLOWED = frozenset(
-    ["html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "h3", "p", "span", "section", "figure", "figcaption", "b", "svg", "g", "path", "text", "tspan", "rect", "line", "circle", "defs", "clippath", "lineargradient", "stop", "main", "label", "input", "button", "details", "summary", "div", "dl", "dt", "dd", "ol", "ul", "li", "i", "code", "table", "thead", "tbody", "tr", "th", "td", "time", "footer", "script"]
-)
+ALLOWED = {
+    *("html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "h3", "p", "span", "section", "figure"),
+    *("figcaption", "b", "svg", "g", "path", "text", "tspan", "rect", "line", "circle", "defs", "clippath", "main"),
+    *("lineargradient", "stop", "label", "input", "button", "details", "summary", "div", "dl", "dt", "dd", "ol", "ul"),
+    *("li", "i", "code", "table", "thead", "tbody", "tr", "th", "td", "time", "footer", "script"),
+}
 
 
 class Reader(HTMLParser):
@@ -193,8 +196,8 @@ def opened(page: Path, port: int, profile: Path, *extra: str) -> str:
 
 
 def of_the_page(asked: list[bytes]) -> list[bytes]:
-    """Requests for the hosts that the hostile texts name: a browser may have errands of its own."""
-    return [a for a in asked if b"evil" in a]
+    """Requests but for the browser's own errands to its maker."""
+    return [a for a in asked if not any(own in a for own in (b"google.com", b"googleapis.com", b"gstatic.com"))]
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
@@ -211,7 +214,6 @@ def test_in_a_browser_the_page_asks_nothing_and_runs_nothing_but_its_own(
     assert 'class="tools" hidden' not in dom  # our own script ran: it shows the search field
     assert 'class="tools"' in dom
     assert not of_the_page(asked)
-    assert not [a for a in asked if a.startswith(b"GET")]
 
 
 EVIL = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,12 @@ from vizsla.cli.options import (
     period,
 )
 from vizsla.cli.progress import ProgressBar
+from vizsla.errors import UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from vizsla.baseline import BaselineStore
 
 app = typer.Typer(help="Learn, update and compare what is normal.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -28,6 +34,9 @@ PathsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="PATH", help="Logs to ingest first. None: what the lake holds.")
 ]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The baseline; see `vizsla baseline list`.")]
+VersionOption = Annotated[
+    int | None, typer.Option("--version", metavar="V", help="This version; default: the one in use.")
+]
 NameOption = Annotated[str, typer.Option("--name", metavar="NAME", help="What to call it.")]
 
 
@@ -55,7 +64,10 @@ def update(
     engine: EngineOption = EngineName.DUCKDB,
     master: MasterOption = None,
 ) -> None:
-    """Add newer events to a baseline, as its next version."""
+    """Read newer logs and learn again, as the next version.
+
+    The baseline must be there; it is learnt from all that the lake then holds (or from --since on).
+    """
     _learn(paths, name, lake, host, since, until, engine, master, update=True)
 
 
@@ -74,12 +86,18 @@ def _learn(
     start, end = period(since, until)
     computes, master = engine_of(engine, master)
     where = lake_path(lake)
+    existing(paths or ())
     guard.doing("starting")
+    from vizsla.baseline import BaselineStore
     from vizsla.faces import python
+    from vizsla.faces.footer import report_lines
+    from vizsla.safe import visible
 
+    if update:
+        BaselineStore(python.open_lake(where)).current(name)  # says so where there is none to update
     with ProgressBar() as progress:
         learnt = python.learn(
-            existing(paths or ()),
+            paths or (),
             where,
             name=name,
             host=host,
@@ -87,26 +105,25 @@ def _learn(
             until=end,
             engine=computes,
             master=master,
-            update=update,
             progress=progress,
         )
-    for line in python.learnt_lines(learnt, name):
+    print(f"Baseline {learnt.baseline.name}, version {learnt.baseline.version}.")
+    for line in (*map(visible, learnt.says), *report_lines(learnt.report)):
         print(line)
-    console.say(f"lake: {where}")
+    console.say(f"lake: {visible(where)}")
+    raise typer.Exit(guard.DAMAGED if learnt.report.damaged else guard.DONE)
 
 
 def list_(lake: LakeOption = None) -> None:
     """Every baseline, its versions, and what each rests on."""
-    from vizsla.faces import arrow, python
-
-    console.show(arrow.renderable(python.baselines(lake_path(lake)), console.width()))
+    _print(_store(lake).table())
 
 
-def show(name: NameArgument, lake: LakeOption = None) -> None:
-    """What a baseline holds: event types, fields, hosts and days."""
-    from vizsla.faces import arrow, python
+def show(name: NameArgument, version: VersionOption = None, lake: LakeOption = None) -> None:
+    """What a baseline holds: event types, fields, hosts."""
+    from vizsla.baseline.store import describe
 
-    console.show(arrow.renderable(python.baseline(name, lake_path(lake)), console.width()))
+    _print(describe(_store(lake).load(name, version)))
 
 
 def diff(
@@ -114,13 +131,22 @@ def diff(
     older: Annotated[
         int | None, typer.Option("--from", metavar="V", help="This version; default: the one before.")
     ] = None,
-    newer: Annotated[int | None, typer.Option("--to", metavar="V", help="With this one; default: the latest.")] = None,
+    newer: Annotated[
+        int | None, typer.Option("--to", metavar="V", help="With this one; default: the one in use.")
+    ] = None,
     lake: LakeOption = None,
 ) -> None:
     """What changed between two versions of a baseline."""
-    from vizsla.faces import arrow, python
+    from vizsla.baseline.store import diff as compare
 
-    console.show(arrow.renderable(python.baseline_diff(name, lake_path(lake), older, newer), console.width()))
+    store = _store(lake)
+    after = store.current(name) if newer is None else newer
+    earlier = [v for v in store.versions(name) if v < after]
+    if older is None and not earlier:
+        raise UsageError(
+            f"version {after} of {name!r} has none before it", fix="`vizsla learn` again makes the next version"
+        )
+    _print(compare(store.load(name, earlier[-1] if older is None else older), store.load(name, after)))
 
 
 def rollback(
@@ -128,11 +154,21 @@ def rollback(
     to: Annotated[int | None, typer.Option("--to", metavar="V", help="The version; default: the one before.")] = None,
     lake: LakeOption = None,
 ) -> None:
-    """Go back to an earlier version of a baseline; later ones stay on disk."""
-    from vizsla.faces import python
+    """Go back to an earlier version; later ones stay."""
+    print(f"Baseline {name} is now at version {_store(lake).rollback(name, to)}.")
 
-    version = python.baseline_rollback(name, lake_path(lake), to)
-    print(f"baseline {name} is now at version {version}")
+
+def _store(lake: str | None) -> BaselineStore:
+    from vizsla.baseline import BaselineStore
+    from vizsla.faces.python import open_lake
+
+    return BaselineStore(open_lake(lake_path(lake)))
+
+
+def _print(table: pa.Table) -> None:
+    from vizsla.faces.arrow import renderable
+
+    console.show(renderable(table, console.width()))
 
 
 for _name, _command in (

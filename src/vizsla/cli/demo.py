@@ -30,6 +30,6 @@ def demo(
 
     with ProgressBar() as progress:
         told = run(folder, hosts=hosts, days=days, seed=seed, intruder=intruder, progress=progress)
-    console.show(*parts(told.result, console.width()))
+    console.show(*parts(told.result, console.width(), ask=False))
     for line in told.lines:
         print(line)

@@ -6,6 +6,7 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
@@ -82,19 +83,24 @@ def _sources() -> Iterator[Check]:
 
 
 def _analytics() -> Iterator[Check]:
-    from vizsla.analytics import failures, registry
+    import pkgutil
 
-    for name, analytic in registry().items():
-        yield Check(f"analytic {name}", "ok", analytic.doc)
-    for place, why in failures().items():
-        yield Check(f"analytic {place}", "broken", why)
+    import vizsla.analytics as home
+
+    for module in pkgutil.iter_modules(home.__path__):
+        if not module.name.startswith("_"):
+            yield from _guarded(f"analytic {module.name}", partial(_analytic, f"{home.__name__}.{module.name}"))
+
+
+def _analytic(place: str) -> Iterator[Check]:
+    says = (import_module(place).__doc__ or "").strip().partition("\n")[0]
+    yield Check(f"analytic {place.rpartition('.')[2]}", "ok", says)
 
 
 def _views() -> Iterator[Check]:
-    from vizsla.view import load_views
+    from vizsla.view import views
 
-    names = sorted(load_views())
-    yield Check("views", "ok", ", ".join(names))
+    yield Check("views", "ok", ", ".join(sorted(views())))
 
 
 def _lake(lake: str) -> Iterator[Check]:

@@ -17,7 +17,8 @@ def lines(result: HuntResult) -> list[str]:
     """Everything that belongs below the findings."""
     told = [visible(line) for line in rests_on(result.run)]
     told += cut_lines(result.cut)
-    return told + report_lines(result.report)
+    known = {visible(n) for n in result.report.notes if result.run.learnt and n.startswith(result.run.learnt)}
+    return told + [line for line in report_lines(result.report) if line not in known]
 
 
 def cut_lines(cut: Cut) -> list[str]:
@@ -29,7 +30,8 @@ def cut_lines(cut: Cut) -> list[str]:
         told = [f"Shown: {number(cut.shown)} of {counted(cut.total, 'finding')}{least}."]
     else:
         told = [f"Shown: all {counted(cut.total, 'finding')}." if cut.total > 1 else "Shown: the one finding."]
-    return told + [visible(sentence) for sentence in cut.says]
+    same = f"{number(cut.shown)} of {number(cut.total)} findings"
+    return told + [visible(sentence) for sentence in cut.says if not sentence.startswith(same)]
 
 
 def report_lines(report: RunReport) -> list[str]:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vizsla.errors import UsageError
 from vizsla.lake import Lake
@@ -21,6 +21,8 @@ from vizsla.nouns.hunt import Order
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
+
+    from vizsla.hunt import Learnt
 
 Progress = Callable[[int, int, str], None]  # done, total (0: unknown), what is being worked on
 AnyLake = Lake | str | Path | None
@@ -120,9 +122,8 @@ def learn(
     until: datetime | None = None,
     engine: str = "duckdb",
     master: str | None = None,
-    update: bool = False,
     progress: Progress | None = None,
-) -> Any:
+) -> Learnt:
     """Learn what is normal in a lake (into which `paths` are ingested first) and save it as baseline `name`."""
     from vizsla.hunt import learn as run
 
@@ -135,7 +136,6 @@ def learn(
         until=until,
         engine=engine,
         master=master,
-        update=update,
         progress=progress,
     )
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TypeVar
 
-from vizsla.nouns import Finding, HuntResult, Reason
+from vizsla.nouns import HuntResult, Reason
 from vizsla.safe import MASK, mask_credentials
 
 T = TypeVar("T")
@@ -15,9 +15,9 @@ _NEVER = frozenset({"id", "pattern_id", "key", "parent", "tier", "table", "query
 _SECRET_FIELDS = ("password", "passwd", "pwd", "secret", "apikey", "privatekey", "credential")
 
 
-def redacted(finding: Finding) -> Finding:
-    """The finding with its credentials masked."""
-    return _masked(finding)
+def redacted(noun: T) -> T:
+    """A finding, or any part of one, with its credentials masked."""
+    return _masked(noun)
 
 
 def redacted_result(result: HuntResult) -> HuntResult:
@@ -35,7 +35,7 @@ def _masked(value: T) -> T:
         return [_masked(v) for v in value]  # type: ignore[return-value]
     if isinstance(value, Mapping):
         return {k: _secret(str(k), v) for k, v in value.items()}  # type: ignore[return-value]
-    if isinstance(value, Reason) and _tells_a_secret(value.field):
+    if isinstance(value, Reason) and tells_a_secret(value.field):
         return dataclasses.replace(value, value=MASK, raw=MASK, usual=(), text="")  # type: ignore[return-value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         changes = {f.name: _masked(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name not in _NEVER}
@@ -44,10 +44,11 @@ def _masked(value: T) -> T:
 
 
 def _secret(key: str, value: object) -> object:
-    if isinstance(value, str) and value and _tells_a_secret(key):
+    if isinstance(value, str) and value and tells_a_secret(key):
         return MASK
     return _masked(value)
 
 
-def _tells_a_secret(field: str) -> bool:
+def tells_a_secret(field: str) -> bool:
+    """Whether a field holds a secret whatever its value looks like, by its name."""
     return field.lower().replace("_", "").replace("-", "").endswith(_SECRET_FIELDS)

@@ -27,8 +27,8 @@ _NARROW = 120  # below this many columns, hosts stand under the title
 _TITLE_LINES = 4  # of text: a title that would take more is shortened in its middle
 
 
-def parts(result: HuntResult, width: int, *, kept: bool = True) -> list[RenderableType]:
-    """What to print, in order. `kept`: whether `vizsla show` can find these findings afterwards."""
+def parts(result: HuntResult, width: int, *, kept: bool = True, ask: bool = True) -> list[RenderableType]:
+    """What to print, in order. `kept`: whether `vizsla show` can find them afterwards; `ask`: whether to say so."""
     from rich.text import Text
 
     shown: list[RenderableType] = []
@@ -37,10 +37,10 @@ def parts(result: HuntResult, width: int, *, kept: bool = True) -> list[Renderab
     if result.findings:
         shown += [findings(result, width), Text("")]
     shown += [Text(line) for line in lines(result)]
-    if result.findings:
+    if result.findings and ask:
         first = visible(result.findings[0].id)[:12]
-        ask = f"vizsla show {first}" if kept else "add --lake DIR to keep events and findings, then `vizsla show ID`"
-        shown.append(Text(f"Look closer: {ask}", style="bold"))
+        how = f"vizsla show {first}" if kept else "add --lake DIR to keep events and findings, then `vizsla show ID`"
+        shown.append(Text(f"Look closer: {how}", style="bold"))
     return shown
 
 

@@ -2,7 +2,7 @@
 
 Its policy allows its own style and script by their hashes, and nothing else: no image, font, frame, form or
 request. Every text is made visible and escaped on its way out by the environment itself, so that no template can
-forget; credentials are masked before. A page of 200 findings stays under 2 MB: what is left out is said.
+forget; so are credentials masked. A page of 200 findings stays under 2 MB: what is left out is said.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from vizsla.charts.ledger import ledger_rows
 from vizsla.faces import footer, words
 from vizsla.faces.detail import timeline
 from vizsla.faces.lineage import tree_rows
-from vizsla.faces.redact import redacted_result
+from vizsla.faces.redact import redacted, tells_a_secret
 from vizsla.faces.table import short, where
 from vizsla.nouns import TIERS, EventRef, Finding, HuntResult
-from vizsla.safe import shortened, visible
+from vizsla.safe import MASK, mask_credentials, shortened, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 1_950_000
 _TITLE = 600
+_CONTEXT = 1000  # characters around what is shown in which a secret is recognised
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +64,39 @@ LEVELS = (
 
 def page(result: HuntResult, *, title: str = "Vizsla: findings") -> str:
     """The report as HTML text, credentials masked."""
-    masked = redacted_result(result)
     template = environment().get_template("report.html.j2")
     style, script = _asset("report.css"), _asset("report.js")
     told = {
         "title": title,
-        "result": masked,
-        "pictures": pictures(masked),
-        "tiers": [(t, n) for t in TIERS if (n := sum(f.tier == t for f in masked.findings))],
-        "techniques": Counter(a.technique for f in masked.findings for a in {*f.attack}).most_common(12),
-        "end": footer.lines(masked),
+        "result": result,
+        "pictures": pictures(result),
+        "tiers": [(t, n) for t in TIERS if (n := sum(f.tier == t for f in result.findings))],
+        "techniques": Counter(a.technique for f in result.findings for a in {*f.attack}).most_common(12),
+        "end": footer.lines(result),
         "style": _trusted(style),
         "script": _trusted(script),
         "policy": policy(style, script),
     }
     html = ""
     for limits in LEVELS:
+        if limits is not LEVELS[-1] and estimate(result, limits) > MOST_BYTES:
+            continue
         html = template.render(told, limits=limits)
         if len(html.encode("utf-8", "backslashreplace")) <= MOST_BYTES:
             break
     return html
+
+
+def estimate(result: HuntResult, limits: Limits) -> int:
+    """About how many bytes the events and reasons of a page take: what is surely too large is not even drawn."""
+    total = 0
+    for finding in result.findings[: limits.told]:
+        for evidence in finding.evidence[: limits.evidence]:
+            total += sum(min(len(r.raw), limits.value) + 200 for r in evidence.reasons[: limits.reasons])
+        for event in timeline(finding)[: limits.events]:
+            values = list(event.native.values())[: limits.fields]
+            total += sum(min(len(str(v)), limits.value) + 30 for v in values)
+    return total
 
 
 def policy(style: str, script: str) -> str:
@@ -138,7 +152,7 @@ def environment() -> Environment:
     )
     known.filters.update(
         brief=brief, bits=words.bits, signed=words.signed, when=words.when, clock=words.clock, number=words.number,
-        often=words.how_often, prevalence=words.prevalence, program=program, short=short,
+        often=words.how_often, prevalence=words.prevalence, program=program, short=short, hush=redacted,
     )  # fmt: skip
     known.globals.update(
         where=where, span=words.period, tree_rows=tree_rows, bars=bars, timeline=timeline, native=native,
@@ -148,19 +162,21 @@ def environment() -> Environment:
 
 
 def shown(value: object) -> object:
-    """What a template puts out: text made visible; what this module marked as markup, as it is."""
+    """What a template puts out: text masked and made visible; what this module marked as markup, as it is."""
     from markupsafe import Markup
 
     if value is None:
         return ""
     if isinstance(value, str) and not isinstance(value, Markup):
-        return visible(value)
+        return visible(mask_credentials(value))
     return value
 
 
 def brief(text: str, width: int) -> str:
-    """Event text in at most `width` characters, both ends kept."""
-    return shortened(visible(text), width)
+    """Event text, its credentials masked, in at most `width` characters, both ends kept."""
+    if len(text) > 4 * (width + _CONTEXT):  # a megabyte is not searched for what will not be shown
+        text = text[: 2 * width + _CONTEXT] + "…" + text[-width - _CONTEXT :]
+    return shortened(visible(mask_credentials(text)), width)
 
 
 def program(path: str) -> str:
@@ -184,8 +200,9 @@ def bars(finding: Finding) -> list[dict[str, Any]]:
 
 
 def native(event: EventRef) -> Mapping[str, str]:
-    """The native fields of an event that hold something; our own columns left out."""
-    return {k: str(v) for k, v in event.native.items() if not k.startswith("_") and v not in (None, "", "-")}
+    """The native fields of an event that hold something; our own columns left out, fields of secrets masked."""
+    held = {k: str(v) for k, v in event.native.items() if not k.startswith("_") and v not in (None, "", "-")}
+    return {k: MASK if tells_a_secret(k) else v for k, v in held.items()}
 
 
 def _asset(name: str) -> str:

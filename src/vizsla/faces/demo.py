@@ -1,0 +1,73 @@
+"""The demo: a simulated company is built, learnt, and hunted in; the truth says where the intruder stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vizsla.faces.words import counted
+from vizsla.nouns import HuntResult
+
+if TYPE_CHECKING:
+    from vizsla.simulate import Rank
+
+NAME = "quiet"
+REPORT = "report.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What was found, and what the truth says of it, in lines."""
+
+    result: HuntResult
+    lines: tuple[str, ...]
+
+
+def run(
+    folder: Path,
+    *,
+    hosts: int,
+    days: int,
+    seed: int,
+    intruder: bool,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Demo:
+    """Write the company's logs below `folder`, learn its quiet days, hunt in the later ones, write the report.
+
+    Raises UsageError where the folder is not empty.
+    """
+    from vizsla.baseline.store import ROOT
+    from vizsla.faces import python
+    from vizsla.reports.html import page
+    from vizsla.simulate import demo, rank_of
+
+    def building(done: int, total: int) -> None:
+        if progress:
+            progress(done, total, "building the company")
+
+    truth = demo(folder, hosts, days, seed, intrusion=intruder, progress=building)
+    quiet, lake = folder / "quiet-lake", folder / "lake"
+    learnt = python.learn(folder / "baseline", quiet, name=NAME, progress=progress)
+    home = python.open_lake(quiet).room(ROOT) / NAME / str(learnt.baseline.version)
+    result = python.hunt(folder / "hunt", lake, baseline=str(home), progress=progress)
+    (folder / REPORT).write_bytes(page(result, title="Vizsla: the demo").encode("utf-8", "backslashreplace"))
+    lines = (
+        *_said(rank_of(result.findings, truth) if intruder else None),
+        f"Report: {folder / REPORT}",
+        f"Look closer: vizsla show 1 --lake {lake}",
+    )
+    return Demo(result, lines)
+
+
+def _said(rank: Rank | None) -> list[str]:
+    """What the truth says: where the intruder stands, in all and by stage."""
+    if rank is None:
+        return ["There is no intruder in this company: whatever stands above is noise."]
+    if rank.first is None:
+        return [f"The intruder is in none of the {counted(rank.total, 'finding')} shown: this hunt missed it."]
+    told = [f"The intruder stands at rank {rank.first} of {counted(rank.total, 'finding')}."]
+    for stage, place in rank.stages.items():
+        told.append(f"  {stage}: {f'rank {place}' if place is not None else 'not found'}")
+    return told
