@@ -78,7 +78,9 @@ def coverage(lake: Lake, *, engine: Engine | None = None) -> pa.Table:
             parts = _by_table(used, lake, name)
             filled = {str(field) for part in parts for field in _list(part["fields"])}
             lacks = [f.name for f in view.fields if f.name not in filled] if parts else list(view.tables)
-            span = _span(used, view_table(used, lake, name)) if parts else {"events": 0, "hosts": 0, "gaps": []}
+            span = (
+                _span(used, view_table(used, lake, name, fields=())) if parts else {"events": 0, "hosts": 0, "gaps": []}
+            )
             order = [f.name for f in view.fields if f.name in filled]
             rows.append({"kind": "view", "name": name, **span, "filled": order, "lacks": lacks})
     return pa.Table.from_pylist(rows, COVERAGE)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vizsla.engine import Engine
     from vizsla.lake import Lake
 
+SHORT = ("event.action", "user.name", "process.name")
 # What tells most of an event of a view, in a line; the first that is not null.
 TELLING: dict[str, tuple[str, ...]] = {
     "authentication": ("winlog.logon.type", "winlog.kerberos.service", "winlog.logon.package", "event.reason"),
@@ -80,7 +81,7 @@ def around(
         held = set(lake.tables())
         scope = tuple(host.lower() for host in hosts)
         parts = [
-            _in_short(view_table(used, lake, view.name, since, until, scope), view)
+            _in_short(view_table(used, lake, view.name, since, until, scope, {*SHORT, *TELLING[view.name]}), view)
             for view in views().values()
             if held & set(view.tables)
         ]
@@ -108,8 +109,8 @@ def _in_short(table: ir.Table, view: View) -> ir.Table:
         return table[name] if name in table.columns else ibis.null("string")
 
     columns: dict[str, ir.Value] = {TIME: table[TIME], HOST: table[HOST], "view": ibis.literal(view.name)}
-    columns |= {name: held(name) for name in ("event.action", "user.name", "process.name")}
-    columns["what"] = ibis.coalesce(*(held(name) for name in TELLING.get(view.name, ("event.action",))))
+    columns |= {name: held(name) for name in SHORT}
+    columns["what"] = ibis.coalesce(*(held(name) for name in TELLING[view.name]))
     return table.select(**columns, **{TABLE: table[TABLE], ID: table[ID]})
 
 

@@ -34,7 +34,7 @@ def query(lake: Lake, sql: str, *, limit: int | None = None, seconds: float = SE
     with DuckDB() as engine:
         connection = engine.connection
         try:
-            _define(engine, lake)
+            _define(engine, lake, sql.lower())
             _lock(connection, engine.files)
         except duckdb.Error as error:
             raise UsageError(f"the lake cannot be queried: {_words(error)}", where=str(lake.root)) from error
@@ -49,13 +49,15 @@ def query(lake: Lake, sql: str, *, limit: int | None = None, seconds: float = SE
         return result
 
 
-def _define(engine: DuckDB, lake: Lake) -> None:
-    """Every table and view of the lake by its name; views that nothing fills are there, and empty."""
+def _define(engine: DuckDB, lake: Lake, sql: str) -> None:
+    """The tables and views that the text names (all, where it asks which there are); an empty view is there, empty."""
     held = set(lake.tables())
+    listing = any(word in sql for word in ("show", "describe", "information_schema", "duckdb_"))
     for table in sorted(held):
-        engine.define(table, engine.table(lake.scan(table)))
+        if listing or table in sql:
+            engine.define(table, engine.table(lake.scan(table)))
     for view in views().values():
-        if view.name in held:
+        if view.name in held or not (listing or view.name in sql):
             continue  # a native table of that name goes first: it was there before
         if held & set(view.tables):
             engine.define(view.name, view_table(engine, lake, view.name))

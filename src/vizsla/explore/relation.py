@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from vizsla.engines import connect
 from vizsla.errors import UsageError, ViewError
+from vizsla.explore.where import condition, mentioned
 from vizsla.nouns.event import HOST
 from vizsla.view import view_table, views
 
@@ -56,10 +57,16 @@ def relation(
     since: datetime | None = None,
     until: datetime | None = None,
     where: str | None = None,
+    fields: Collection[str] | None = None,
 ) -> ir.Table:
-    """A view or table, narrowed. Raises ViewError for an unknown name, UsageError for a condition that cannot be."""
+    """A view or table, narrowed; of a view, no more than `fields` and what narrows it.
+
+    Raises ViewError for an unknown name, UsageError for a condition that cannot be.
+    """
     if name in views():
-        table = view_table(engine, lake, name, since, until)
+        if fields is not None:
+            fields = {*fields, *(USERS if user is not None else ()), *mentioned(where or "")}
+        table = view_table(engine, lake, name, since, until, fields=fields)
     elif name in lake.tables():
         table = engine.table(lake.scan(name, since, until))
     else:
@@ -72,8 +79,6 @@ def relation(
     if user is not None:
         table = table.filter(_user_is(table, name, user))
     if where is not None and where.strip():
-        from vizsla.explore.where import condition
-
         table = table.filter(condition(where, table))
     return table
 

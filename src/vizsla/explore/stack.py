@@ -11,6 +11,7 @@ import pyarrow as pa
 from vizsla.errors import UsageError
 from vizsla.explore.relation import engine_or, relation
 from vizsla.nouns.event import HOST, TIME
+from vizsla.view import views
 
 if TYPE_CHECKING:
     from vizsla.engine import Engine
@@ -40,13 +41,15 @@ def stack(
     import ibis
 
     with engine_or(engine) as used:
-        table = relation(used, lake, view, host=host, user=user, since=since, until=until, where=where)
         by = {"host": HOST, "user": "user.name"}.get(by or "", by)
-        for field in (*fields, *([by] if by else [])):
+        asked = (*fields, *([by] if by else []))
+        table = relation(used, lake, view, host=host, user=user, since=since, until=until, where=where, fields=asked)
+        for field in asked:
             if field not in table.columns:
-                raise UsageError(f"{view} has no field {field!r}", fix=f"choose of: {', '.join(table.columns)}")
+                names = [f.name for f in views()[view].fields] if view in views() else table.columns
+                raise UsageError(f"{view} has no field {field!r}", fix=f"choose of: {', '.join(names)}")
         if not fields:
-            raise UsageError("no field was named to stack by", fix=f"choose of: {', '.join(table.columns)}")
+            raise UsageError("no field was named to stack by", fix="name one or more, such as process.name")
         filled = table.filter(ibis.or_(*(table[field].notnull() for field in fields)))
         measures = {
             "events": filled.count(),

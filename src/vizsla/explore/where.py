@@ -44,6 +44,11 @@ def condition(text: str, table: ir.Table) -> ir.BooleanValue:
     return _Parser(text, table).whole()
 
 
+def mentioned(text: str) -> set[str]:
+    """The names that stand in a condition: its fields, and its words."""
+    return {word for kind, word in _tokens(text) if kind in ("name", "quoted")}
+
+
 class _Parser:
     def __init__(self, text: str, table: ir.Table) -> None:
         self.text, self.table = text, table
@@ -129,7 +134,7 @@ class _Parser:
         name = self.tokens.pop(0)[1]
         if name not in self.table.columns:
             raise UsageError(
-                f"there is no field {name!r} here", where=self.text, fix=f"choose of: {', '.join(self.table.columns)}"
+                f"there is no field {name!r} here", where=self.text, fix=f"fields here: {', '.join(self.table.columns)}"
             )
         return self.table[name]
 

@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 from vizsla.views.grammar import Call, Column, Constant, Expression
 
 MARK = "\x1f"
-HEX = "0123456789abcdef"
+HEX = "0123456789abcdef..........ABCDEF"  # a digit stands at its value, or 16 after it
 TRUE, FALSE = ("true", "t", "yes", "1"), ("false", "f", "no", "0")
 Lookups = Mapping[str, Mapping[str, str]]
 
@@ -98,18 +98,24 @@ def _only(text: ir.StringValue, allowed: str) -> ir.BooleanValue:
 
 def _number(text: ir.StringValue) -> ir.IntegerValue:
     decimal = _only(text, string.digits) & text.length().between(1, 18)
-    digits = lower(text).substr(2)
-    hexadecimal = lower(text).startswith("0x") & _only(digits, HEX) & digits.length().between(1, 16)
-    padded = ibis.cases((hexadecimal, digits.lpad(16, "0")), else_=ibis.null("string"))
-    value = ibis.literal("0").cast("int64")
-    for place in range(8):
-        weight = ibis.literal(str(16 ** (7 - place))).cast("int64")  # of 64 bits in Spark's SQL too
-        value = value + ibis.literal(HEX).find(padded.substr(8 + place, 1)) * weight
+    short = text.length().between(3, 17) | ((text.length() == 18) & (text.substr(2, 1) == "0"))
+    hexadecimal = text.substr(0, 2).isin(("0x", "0X")) & _only(text.substr(2), HEX.replace(".", "")) & short
     return ibis.cases(
         (decimal, ibis.cases((decimal, text), else_=ibis.null("string")).cast("int64")),
-        (padded.substr(0, 8) == "00000000", value),
+        (hexadecimal, _hexadecimal(text)),
         else_=ibis.null("int64"),
     )
+
+
+def _hexadecimal(text: ir.StringValue) -> ir.IntegerValue:
+    """The value of up to 16 hexadecimal digits behind '0x', of which 15 count at most: no engine reads them alike.
+
+    Digit by digit, in a function over the places, so that the text stands in the expression but once.
+    """
+    digits = text.substr(2).lpad(16, "0")
+    weights = ibis.literal([0, *(16 ** (14 - place) for place in range(15))], "array<int64>")
+    value = ibis.range(0, 16).map(lambda i: (ibis.literal(HEX).find(digits.substr(i, 1)) % 16) * weights[i])
+    return value.sums()
 
 
 def _boolean(text: ir.StringValue) -> ir.BooleanValue:

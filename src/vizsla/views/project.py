@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import ibis
 import ibis.expr.types as ir
@@ -14,8 +14,11 @@ from vizsla.views.compile import Compiler
 from vizsla.views.grammar import Expression
 
 
-def project(native: ir.Table, view: View, table: str) -> ir.Table:
-    """`_id, _time, _host, _table` and the view's fields, of those of the table's events that the view takes."""
+def project(native: ir.Table, view: View, table: str, fields: Collection[str] | None = None) -> ir.Table:
+    """`_id, _time, _host, _table` and the view's fields, of those of the table's events that the view takes.
+
+    `fields`: no others than these; the expression is the shorter for it.
+    """
     compiler = Compiler(native, lookups())
     mappings = view.mappings[table]
     conditions = [_condition(compiler, mapping) for mapping in mappings]
@@ -28,15 +31,19 @@ def project(native: ir.Table, view: View, table: str) -> ir.Table:
         rows = native
     columns: dict[str, ir.Value] = {ID: rows[ID], TIME: rows[TIME], HOST: rows[HOST], TABLE: ibis.literal(table)}
     for field in view.fields:
-        value = _field(compiler, field.name, mappings, conditions)
+        if fields is not None and field.name not in fields:
+            continue
         kind = TYPES[field.type]
+        value = _field(compiler, field.name, mappings, conditions)
         columns[field.name] = ibis.null(kind) if value is None else value.cast(kind)
     return rows.select(**columns)
 
 
-def empty(view: View) -> ir.Table:
+def empty(view: View, fields: Collection[str] | None = None) -> ir.Table:
     """The view without events."""
-    return ibis.memtable(empty_schema(view).empty_table())
+    schema = empty_schema(view)
+    kept = [field for field in schema if fields is None or field.name in fields or field.name.startswith("_")]
+    return ibis.memtable(pa.schema(kept).empty_table())
 
 
 def empty_schema(view: View) -> pa.Schema:
@@ -62,14 +69,26 @@ def _field(
         return None if trees[0] is None else compiler(trees[0])
     if all(tree is None for tree in trees):
         return None
+    by_tree: dict[Expression, list[ir.BooleanValue]] = {}
+    values: dict[Expression, ir.Value] = {}
     branches: list[tuple[ir.BooleanValue, ir.Value]] = []
     for tree, condition in zip(trees, conditions, strict=True):
-        branches.append((ibis.literal(True) if condition is None else condition, _branch(compiler, tree, trees)))
-    return ibis.cases(*branches, else_=_branch(compiler, None, trees))
+        if tree is None:
+            continue
+        values.setdefault(tree, compiler(tree))
+        by_tree.setdefault(tree, []).append(ibis.literal(True) if condition is None else condition)
+    exclusive = _exclusive(mappings)
+    if exclusive:
+        branches = [(ibis.or_(*tests), values[tree]) for tree, tests in by_tree.items()]
+    else:
+        kind = next(iter(values.values())).type()
+        for tree, condition in zip(trees, conditions, strict=True):
+            test = ibis.literal(True) if condition is None else condition
+            branches.append((test, ibis.null(kind) if tree is None else values[tree]))
+    return ibis.cases(*branches, else_=ibis.null(branches[0][1].type()))
 
 
-def _branch(compiler: Compiler, tree: Expression | None, trees: Sequence[Expression | None]) -> ir.Value:
-    if tree is not None:
-        return compiler(tree)
-    like = next(compiler(t) for t in trees if t is not None)
-    return ibis.null(like.type())
+def _exclusive(mappings: Sequence[TableMapping]) -> bool:
+    """Whether no event can be taken by two mappings: they ask one column for values that differ."""
+    asked = [value for mapping in mappings for value in mapping.where.get("EventID", ("", ""))]
+    return len(asked) == len(set(asked))
