@@ -43,6 +43,13 @@ def add_system(
             "UserID": "S-1-5-18",
         },
     )
+    _installs(parts, host, clock, texts, table, rng)
+    _lifecycle(parts, host, plan, rng)
+
+
+def _installs(parts: Parts, host: Host, clock: Clock, texts: Texts, table: Instances, rng: np.random.Generator) -> None:
+    """New services: Defender's engine drivers with random names, and PsExec's where administrators use it."""
+    rates = assumptions()["system"]
     drivers = clock.draw("on", int(rng.poisson(rates["drivers"] * clock.on_share)), rng)
     token = pc.utf8_lower(
         pc.binary_join_element_wise(*(take(hex4(), rng.integers(0, 65536, len(drivers))) for _ in "ab"), "")
@@ -85,7 +92,6 @@ def add_system(
             "ServiceAccount": "LocalSystem",
         },
     )
-    _lifecycle(parts, host, plan, rng)
 
 
 def _psexesvc(texts: Texts) -> int:
@@ -241,8 +247,23 @@ def add_tasks(
         end + 1300,
         {"TaskName": names.take(at), "UserContext": "NT AUTHORITY\\SYSTEM", "InstanceId": instance.take(at)},
     )
+    _registered(parts, host, names, begin, rng)
     again = np.flatnonzero(rng.random(len(rows)) < 0.15)
     where = pa.array(again)
     parts.add(
         TASKS, 140, begin[again] + 2_000_000, {"TaskName": names.take(where), "UserName": f"LARKFIELD\\{host.name}$"}
     )
+
+
+def _registered(parts: Parts, host: Host, names: pa.Array, begin: Ints, rng: np.random.Generator) -> None:
+    """Tasks that updaters and administrators' scripts register anew: 106, and 4698 in the Security log."""
+    fresh = np.flatnonzero(rng.random(len(begin)) < 0.03)
+    at, name = begin[fresh] + 1_500_000, names.take(pa.array(fresh))
+    parts.add(TASKS, 106, at, {"TaskName": name, "UserContext": f"LARKFIELD\\{host.name}$"})
+    content = pc.binary_join_element_wise(
+        '<?xml version="1.0" encoding="UTF-16"?>\r\n<Task version="1.2">\r\n  <RegistrationInfo><URI>',
+        name,
+        "</URI></RegistrationInfo>\r\n  <Principals><UserId>S-1-5-18</UserId></Principals>\r\n</Task>",
+        "",
+    )
+    parts.add(SECURITY, 4698, at, machine_subject(host) | {"TaskName": name, "TaskContent": content})

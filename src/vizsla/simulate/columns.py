@@ -18,7 +18,8 @@ _EVENT_FIELDS = {
         TransmittedServices LmPackageName KeyLength ProcessId ProcessName IpAddress IpPort ImpersonationLevel
         RestrictedAdminMode TargetOutboundUserName TargetOutboundDomainName VirtualAccount TargetLinkedLogonId
         ElevatedToken Status FailureReason SubStatus PrivilegeList NewProcessId NewProcessName TokenElevationType
-        CommandLine ParentProcessName MandatoryLabel TargetSid CallerProcessId CallerProcessName ServiceName
+        CommandLine ParentProcessName MandatoryLabel TargetSid CallerProcessId CallerProcessName
+        TargetLogonGuid TargetServerName TargetInfo ServiceName
         ServiceSid ServiceFileName ServiceType ServiceStartType ServiceAccount TaskName TaskContent TicketOptions
         TicketEncryptionType PreAuthType CertIssuerName CertSerialNumber CertThumbprint PackageName Workstation
         ObjectType ShareName ShareLocalPath RelativeTargetName AccessMask AccessList AccessReason SamAccountName

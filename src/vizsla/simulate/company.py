@@ -79,7 +79,7 @@ class Company:
         self.processes = Processes(self.programs, self.calendar, seed)
         self.network = Network(self.programs, destinations, pools, self.hosts)
         role = {h.role: h.name for h in reversed(self.hosts)}
-        self._wardrobe = Wardrobe(self.programs, {"filesrv": role.get("file", "FS01"), "dc": role.get("dc", "DC01")})
+        self.wardrobe = Wardrobe(self.programs, {"filesrv": role.get("file", "FS01"), "dc": role.get("dc", "DC01")})
         self._remote = kinds_of(self.programs)
         self._intrusion = Intrusion(self, intrusion_days or (0, days - 1))
 
@@ -190,7 +190,7 @@ class Company:
         rng, parts = generator(self.seed, 7, host.number, plan.day + 100_000), Parts()
         table, clock = self.processes.of_day(host, plan.day, rng)
         residents = len(self.processes.resident_set(host, plan.day))
-        texts = self._wardrobe.texts(host, plan.versions)
+        texts = self.wardrobe.texts(host, plan.versions)
         boot_day = self.calendar.last_boot(host, plan.day)
         booted = int(table.time[0]) - 1_000_000
         view = faces(host, self.programs, texts, table, (boot_day, booted), residents, self.seed, rng)
@@ -219,7 +219,7 @@ class Company:
         rng = generator(self.seed, 11, host.number, plan.day)
         table, _ = self.processes.of_day(host, plan.day, rng, scale)
         residents = len(self.processes.resident_set(host, plan.day))
-        texts = self._wardrobe.texts(host, plan.versions)
+        texts = self.wardrobe.texts(host, plan.versions)
         booted = (self.calendar.last_boot(host, plan.day), int(table.time[0]) - 1_000_000)
         view = faces(host, self.programs, texts, table, booted, residents, self.seed, rng)
         rows = np.flatnonzero(table.fresh)

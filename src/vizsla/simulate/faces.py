@@ -93,8 +93,8 @@ class Wardrobe:
             product=strings([s["product"] for s in sign]),
             company=strings([s["company"] for s in sign]),
             original=strings(names),
-            hashes=strings([_hashes(f"{n.lower()}|{v}") for n, v in zip(names, shown, strict=True)]),
-            load_hashes=strings([_hashes(f"{n.lower()}|{build}") for n in libraries]),
+            hashes=strings([image_hashes(f"{n.lower()}|{v}") for n, v in zip(names, shown, strict=True)]),
+            load_hashes=strings([image_hashes(f"{n.lower()}|{build}") for n in libraries]),
             load_original=strings([n.rsplit("\\", 1)[-1] for n in libraries]),
         )
 
@@ -104,7 +104,8 @@ def _fill(pattern: str, context: Mapping[str, str]) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _hashes(what: str) -> str:
+def image_hashes(what: str) -> str:
+    """The hashes of a file, as Sysmon writes them; made up from its name and version."""
     digest = hashlib.sha512(what.encode()).hexdigest().upper()
     return f"SHA1={digest[:40]},MD5={digest[40:72]},SHA256={digest[64:128]},IMPHASH={digest[8:40]}"
 

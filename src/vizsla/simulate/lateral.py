@@ -55,11 +55,21 @@ def stolen_logon(
             "IpAddress": address,
             "IpPort": str(int(story.rng.integers(49152, 65535))),
             "ImpersonationLevel": "%%1833",
+            "RestrictedAdminMode": "-",
+            "TargetOutboundUserName": "-",
+            "TargetOutboundDomainName": "-",
+            "VirtualAccount": "%%1843",
+            "TargetLinkedLogonId": "0x0",
             "ElevatedToken": "%%1842",
         },
         stage,
         technique,
     )
+    _privileges(story, host, time, admin, stage, technique)
+
+
+def _privileges(story: Story, host: Host, time: int, admin: tuple[str, str, int], stage: str, technique: str) -> None:
+    domain, _, user = admin[0].rpartition("\\")
     story.tell(
         host,
         SECURITY,
@@ -99,9 +109,49 @@ class Spread:
         story, victim, stage = self.story, self.victim, "lateral movement"
         day = (time - self.calendar.midnight) // DAY
         admin = (f"LARKFIELD\\{victim.admin}", victim.admin_sid, 0x6B90C1)
-        system = story.resident(victim, day, "svchost_sys")
         story.connect(implant, time, target.address, 445, stage, "T1021.002", sent=690_000, received=21_000, seconds=9)
         stolen_logon(story, victim, target, time + 300_000, admin, victim.address, "3", stage, "T1021.002")
+        self._shares(target, time, admin)
+        at = time + 4 * SECOND
+        path = "%SystemRoot%\\kGqTbWzu.exe"
+        self._records(target, at, path, admin)
+        services = story.resident(target, day, "services")
+        story.act(
+            services,
+            13,
+            at + 1000,
+            {
+                "EventType": "SetValue",
+                "TargetObject": "HKLM\\System\\CurrentControlSet\\Services\\kGqT\\ImagePath",
+                "Details": path,
+            },
+            stage,
+            "T1543.003",
+        )
+        story.act(
+            story.resident(target, day, "svchost_sys"),
+            11,
+            time + 2 * SECOND,
+            {"TargetFilename": "C:\\Windows\\kGqTbWzu.exe", "CreationUtcTime": utc_time(np.array([time]))[0].as_py()},
+            stage,
+            "T1570",
+        )
+        service = story.process(
+            services, at + SECOND, "C:\\Windows\\kGqTbWzu.exe", "C:\\Windows\\kGqTbWzu.exe", stage, "T1569.002", life=0
+        )
+        story.process(
+            service,
+            at + 3 * SECOND,
+            CMD,
+            "C:\\Windows\\System32\\cmd.exe /c whoami & hostname & dir D:\\shares",
+            stage,
+            "T1021.002",
+            life=4,
+        )
+        return service
+
+    def _shares(self, target: Host, time: int, admin: tuple[str, str, int]) -> None:
+        story, victim, stage = self.story, self.victim, "lateral movement"
         subject = {
             "SubjectUserSid": admin[1],
             "SubjectUserName": victim.admin,
@@ -146,8 +196,9 @@ class Spread:
                 stage,
                 "T1021.002",
             )
-        at = time + 4 * SECOND
-        path = "%SystemRoot%\\kGqTbWzu.exe"
+
+    def _records(self, target: Host, at: int, path: str, admin: tuple[str, str, int]) -> None:
+        story, victim, stage = self.story, self.victim, "lateral movement"
         story.tell(
             target,
             SYSTEM_LOG,
@@ -183,40 +234,6 @@ class Spread:
             stage,
             "T1543.003",
         )
-        services = story.resident(target, day, "services")
-        story.act(
-            services,
-            13,
-            at + 1000,
-            {
-                "EventType": "SetValue",
-                "TargetObject": "HKLM\\System\\CurrentControlSet\\Services\\kGqT\\ImagePath",
-                "Details": path,
-            },
-            stage,
-            "T1543.003",
-        )
-        story.act(
-            system if target is victim else story.resident(target, day, "svchost_sys"),
-            11,
-            time + 2 * SECOND,
-            {"TargetFilename": "C:\\Windows\\kGqTbWzu.exe", "CreationUtcTime": utc_time(np.array([time]))[0].as_py()},
-            stage,
-            "T1570",
-        )
-        service = story.process(
-            services, at + SECOND, "C:\\Windows\\kGqTbWzu.exe", "C:\\Windows\\kGqTbWzu.exe", stage, "T1569.002", life=0
-        )
-        story.process(
-            service,
-            at + 3 * SECOND,
-            CMD,
-            "C:\\Windows\\System32\\cmd.exe /c whoami & hostname & dir D:\\shares",
-            stage,
-            "T1021.002",
-            life=4,
-        )
-        return service
 
     def _wmi(self, implant: Actor, target: Host, time: int) -> None:
         story, victim, stage = self.story, self.victim, "lateral movement"

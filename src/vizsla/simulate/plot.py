@@ -98,19 +98,17 @@ class Plot:
             "T1059.001",
             life=21,
         )
-        story.act(
+        story.load(
             shell,
-            7,
             time + 10 * SECOND,
-            {
-                "ImageLoaded": "C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\System.Management.Automation.dll",
-                "Signed": "true",
-                "Signature": "Microsoft Windows",
-                "SignatureStatus": "Valid",
-            },
+            "C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\System.Management.Automation.dll",
             "execution",
             "T1059.001",
         )
+        return self._download(shell, script, time)
+
+    def _download(self, shell: Actor, script: str, time: int) -> Actor:
+        story, victim = self.story, self.victim
         story.tell(
             victim,
             POWERSHELL,
@@ -215,25 +213,7 @@ class Plot:
             f"C:\\Windows\\System32\\rundll32.exe C:\\Windows\\System32\\comsvcs.dll, MiniDump {lsass.pid} {dump} full"
         )
         admin = (f"LARKFIELD\\{victim.admin}", victim.admin_sid, 0x5C21F4)
-        story.tell(
-            victim,
-            SECURITY,
-            4648,
-            time - 2 * SECOND,
-            story.subject(implant)
-            | {
-                "LogonGuid": "00000000-0000-0000-0000-000000000000",
-                "TargetUserName": victim.admin,
-                "TargetDomainName": "LARKFIELD",
-                "ProcessId": hex(implant.pid),
-                "ProcessName": implant.image,
-                "IpAddress": "-",
-                "IpPort": "-",
-            },
-            "credential access",
-            "T1078.002",
-        )
-        stolen_logon(story, victim, victim, time - SECOND, admin, victim.address, "9", "credential access", "T1078.002")
+        self._borrow(implant, admin, time)
         thief = story.process(
             implant,
             time,
@@ -267,19 +247,7 @@ class Plot:
             "credential access",
             "T1003.001",
         )
-        story.act(
-            thief,
-            7,
-            time + 150_000,
-            {
-                "ImageLoaded": "C:\\Windows\\System32\\comsvcs.dll",
-                "Signed": "true",
-                "Signature": "Microsoft Windows",
-                "SignatureStatus": "Valid",
-            },
-            "credential access",
-            "T1003.001",
-        )
+        story.load(thief, time + 150_000, "C:\\Windows\\System32\\comsvcs.dll", "credential access", "T1003.001")
         story.act(
             thief,
             11,
@@ -288,6 +256,31 @@ class Plot:
             "credential access",
             "T1003.001",
         )
+
+    def _borrow(self, implant: Actor, admin: tuple[str, str, int], time: int) -> None:
+        story, victim = self.story, self.victim
+        story.tell(
+            victim,
+            SECURITY,
+            4648,
+            time - 2 * SECOND,
+            story.subject(implant)
+            | {
+                "LogonGuid": "00000000-0000-0000-0000-000000000000",
+                "TargetLogonGuid": "00000000-0000-0000-0000-000000000000",
+                "TargetServerName": "localhost",
+                "TargetInfo": "localhost",
+                "TargetUserName": victim.admin,
+                "TargetDomainName": "LARKFIELD",
+                "ProcessId": hex(implant.pid),
+                "ProcessName": implant.image,
+                "IpAddress": "-",
+                "IpPort": "-",
+            },
+            "credential access",
+            "T1078.002",
+        )
+        stolen_logon(story, victim, victim, time - SECOND, admin, victim.address, "9", "credential access", "T1078.002")
 
     def _again(self, day: int, implant: Actor) -> Actor:
         """The implant on a later day: the same process, or after a restart a new one by the task."""

@@ -281,6 +281,7 @@ def _user_logons(
     ids = rng.integers(0x300000, 0x7FFFFFF, count)
     logon(parts, when, own, **who, ids=ids, kind="7", workstation=host.name, **_INTERACTIVE)
     logoff(parts, when + 2000, host.sid, host.user, ids, "7")
+    _explicit(parts, host, clock, session[1], rng)
     errors = clock.draw("work", int(rng.poisson(rates["mistyped"])), rng)
     parts.add(
         SECURITY,
@@ -305,6 +306,36 @@ def _user_logons(
             "ProcessName": "C:\\Windows\\System32\\svchost.exe",
             "IpAddress": "127.0.0.1",
             "IpPort": "0",
+        },
+    )
+
+
+def _explicit(parts: Parts, host: Host, clock: Clock, session: int, rng: np.random.Generator) -> None:
+    """Other credentials used on purpose (4648): administrators' second accounts, connections to servers."""
+    rate = assumptions()["security"]["explicit"][host.role]
+    when = clock.draw("work", int(rng.poisson(rate)), rng)
+    programs = ["mstsc.exe", "svchost.exe", "runas.exe", "mmc.exe"]
+    images = strings([f"C:\\Windows\\System32\\{p}" for p in programs])
+    servers = strings(["localhost", "FS01", "DC01", "SQL01"])
+    parts.add(
+        SECURITY,
+        4648,
+        when,
+        {
+            "SubjectUserSid": host.sid,
+            "SubjectUserName": host.user,
+            "SubjectDomainName": domain(),
+            "SubjectLogonId": hex(session),
+            "LogonGuid": NULL_GUID,
+            "TargetUserName": host.admin,
+            "TargetDomainName": domain(),
+            "TargetLogonGuid": NULL_GUID,
+            "TargetServerName": take(servers, rng.integers(0, len(servers), len(when))),
+            "TargetInfo": "localhost",
+            "ProcessId": hexadecimal(rng.integers(350, 7800, len(when)) * 4),
+            "ProcessName": take(images, (rng.random(len(when)) ** 1.5 * len(programs)).astype(np.int64)),
+            "IpAddress": "-",
+            "IpPort": "-",
         },
     )
 

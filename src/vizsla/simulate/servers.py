@@ -75,7 +75,7 @@ def add_server_logons(
     if host.role == "dc":
         _tickets(parts, host, staff, book, visits, rng)
     if host.role == "file":
-        _shares(parts, book, visits(rates["share_reads"]), rng)
+        _shares(parts, host, book, visits(rates["share_reads"]), rng)
 
 
 def _tickets(
@@ -84,7 +84,6 @@ def _tickets(
     rates, realm = assumptions()["security"], assumptions()["domain"]["dns"].upper()
     who, when = visits(rates["tickets"] / 3)
     address = pc.binary_join_element_wise("::ffff:", take(book["address"], who), "")
-    port = text(rng.integers(49152, 65535, len(who)))
     parts.add(
         SECURITY,
         4768,
@@ -100,7 +99,7 @@ def _tickets(
             "TicketEncryptionType": "0x12",
             "PreAuthType": "2",
             "IpAddress": address,
-            "IpPort": port,
+            "IpPort": text(rng.integers(49152, 65535, len(who))),
             "CertIssuerName": "",
             "CertSerialNumber": "",
             "CertThumbprint": "",
@@ -142,10 +141,17 @@ def _tickets(
     )
 
 
-def _shares(parts: Parts, book: dict[str, pa.Array], visit: tuple[Ints, Ints], rng: np.random.Generator) -> None:
+def _shares(
+    parts: Parts, host: Host, book: dict[str, pa.Array], visit: tuple[Ints, Ints], rng: np.random.Generator
+) -> None:
     who, when = visit
     words = assumptions()["words"]
     share = (rng.random(len(who)) ** 1.8 * len(words["shares"])).astype(np.int64)
+    # pipes of services on IPC$, and now and then an administrative share
+    special = rng.random(len(who))
+    share = np.where(special < 0.12, len(words["shares"]), np.where(special < 0.13, len(words["shares"]) + 1, share))
+    shares = [*words["shares"], "IPC$", "ADMIN$"]
+    places = [*(f"\\??\\D:\\shares\\{s}" for s in words["shares"]), "", "\\??\\C:\\Windows"]
     topic = (rng.random(len(who)) ** 1.6 * len(words["doc_topics"])).astype(np.int64)
     place = rng.integers(0, len(words["doc_places"]), len(who))
     ends = strings([".xlsx", ".docx", ".pdf", "", ".pptx"])
@@ -158,16 +164,20 @@ def _shares(parts: Parts, book: dict[str, pa.Array], visit: tuple[Ints, Ints], r
         take(ends, (rng.random(len(who)) ** 1.5 * 5).astype(np.int64)),
         "",
     )
+    pipes = take(strings(["srvsvc", "wkssvc", "lsarpc", "svcctl"]), (special / 0.12 * 4).astype(np.int64) % 4)
+    path = pc.if_else(pa.array(special < 0.12), pipes, path)
+    by_admin = pa.array(share == len(shares) - 1)
+    path = pc.if_else(by_admin, "PSEXESVC.exe", path)
     subject: dict[str, Column] = {
-        "SubjectUserSid": take(book["sid"], who),
-        "SubjectUserName": take(book["user"], who),
+        "SubjectUserSid": pc.if_else(by_admin, host.admin_sid, take(book["sid"], who)),
+        "SubjectUserName": pc.if_else(by_admin, host.admin, take(book["user"], who)),
         "SubjectDomainName": domain(),
         "SubjectLogonId": hexadecimal(rng.integers(0x300000, 0x7FFFFFF, len(who))),
         "ObjectType": "File",
         "IpAddress": take(book["address"], who),
         "IpPort": text(rng.integers(49152, 65535, len(who))),
-        "ShareName": take(strings([f"\\\\*\\{s}" for s in words["shares"]]), share),
-        "ShareLocalPath": take(strings([f"\\??\\D:\\shares\\{s}" for s in words["shares"]]), share),
+        "ShareName": take(strings([f"\\\\*\\{s}" for s in shares]), share),
+        "ShareLocalPath": take(strings(places), share),
     }
     parts.add(
         SECURITY,

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from vizsla.simulate.assumptions import assumptions
-from vizsla.simulate.faces import process_guid
+from vizsla.simulate.faces import image_hashes, process_guid
 from vizsla.simulate.frame import SECURITY, SYSMON, utc_time
-from vizsla.simulate.people import SECOND, Host
+from vizsla.simulate.people import DAY, SECOND, Host
 from vizsla.simulate.zeek import uids, zeek_time
 
 if TYPE_CHECKING:
@@ -102,9 +104,38 @@ class Story:
         guid = process_guid(host.machine, np.array([time]), np.array([0xE000 + self.count]))[0].as_py()
         level = "High" if as_admin else parent.level
         actor = Actor(host, time, image, command, guid, int(self.rng.integers(350, 7800)) * 4, user, sid, logon, level)
-        name = image.rsplit("\\", 1)[-1]
-        known = "\\Windows\\" in image or "\\Program Files" in image
-        digest = self.rng.bytes(52).hex().upper()
+        self._start(actor, parent, stage, technique)
+        if life:
+            end = time + int(life * SECOND)
+            self.tell(host, SYSMON, 5, end, self._me(actor, end), stage, technique)
+            over = {"Status": "0x0", "ProcessId": hex(actor.pid), "ProcessName": image}
+            self.tell(host, SECURITY, 4689, end + 300, self.subject(actor) | over, stage, technique)
+        return actor
+
+    def _file(self, actor: Actor) -> dict[str, str]:
+        """Version and hashes of a process's image: the company's own for its programs, unknown ones for others."""
+        company = self.company
+        day = (actor.time - company.calendar.midnight) // DAY
+        texts = company.wardrobe.texts(actor.host, company.calendar.plan(actor.host, day).versions)
+        row = pc.index(pc.utf8_lower(texts.image), pa.scalar(actor.image.lower())).as_py()
+        digest = self.rng.bytes(84).hex().upper()
+        if row < 0:
+            hashes = f"SHA1={digest[:40]},MD5={digest[40:72]},SHA256={digest[72:136]},IMPHASH={digest[136:168]}"
+            return dict.fromkeys(("FileVersion", "Description", "Product", "Company", "OriginalFileName"), "-") | {
+                "Hashes": hashes
+            }
+        columns = {
+            "FileVersion": texts.version,
+            "Description": texts.description,
+            "Product": texts.product,
+            "Company": texts.company,
+            "OriginalFileName": texts.original,
+            "Hashes": texts.hashes,
+        }
+        return {field: values[row].as_py() for field, values in columns.items()}
+
+    def _start(self, actor: Actor, parent: Actor, stage: str, technique: str) -> None:
+        host, time, level, logon = actor.host, actor.time, actor.level, actor.logon
         self.tell(
             host,
             SYSMON,
@@ -112,18 +143,13 @@ class Story:
             time,
             {
                 **self._me(actor, time),
-                "FileVersion": "10.0.19041.4170" if known else "-",
-                "Description": name.rsplit(".", 1)[0] if known else "-",
-                "Product": "Microsoft® Windows® Operating System" if known else "-",
-                "Company": "Microsoft Corporation" if known else "-",
-                "OriginalFileName": name if known else "-",
-                "CommandLine": command,
+                **self._file(actor),
+                "CommandLine": actor.command,
                 "CurrentDirectory": "C:\\Windows\\system32\\",
                 "LogonGuid": f"{host.machine}-7B20-65E4-0020-{logon & 0xFFFF:04X}{(logon >> 16) & 0xFFFF:04X}0000",
                 "LogonId": hex(logon),
                 "TerminalSessionId": "0" if level == "System" else "1",
                 "IntegrityLevel": level,
-                "Hashes": f"SHA1={digest[:40]},MD5={digest[40:72]},SHA256={digest[:64]},IMPHASH={digest[72:104]}",
                 "ParentProcessGuid": parent.guid,
                 "ParentProcessId": str(parent.pid),
                 "ParentImage": parent.image,
@@ -143,10 +169,10 @@ class Story:
             subject
             | {
                 "NewProcessId": hex(actor.pid),
-                "NewProcessName": image,
+                "NewProcessName": actor.image,
                 "TokenElevationType": "%%1936",
                 "ProcessId": hex(parent.pid),
-                "CommandLine": command,
+                "CommandLine": actor.command,
                 "TargetUserSid": "S-1-0-0",
                 "TargetUserName": "-",
                 "TargetDomainName": "-",
@@ -157,19 +183,23 @@ class Story:
             stage,
             technique,
         )
-        if life:
-            end = time + int(life * SECOND)
-            self.tell(host, SYSMON, 5, end, self._me(actor, end), stage, technique)
-            self.tell(
-                host,
-                SECURITY,
-                4689,
-                end + 300,
-                subject | {"Status": "0x0", "ProcessId": hex(actor.pid), "ProcessName": image},
-                stage,
-                technique,
-            )
-        return actor
+
+    def load(self, actor: Actor, time: int, path: str, stage: str, technique: str) -> None:
+        """A DLL of Windows loaded."""
+        name = path.rsplit("\\", 1)[-1]
+        columns = {
+            "ImageLoaded": path,
+            "FileVersion": "10.0.19041.3996 (WinBuild.160101.0800)",
+            "Description": name,
+            "Product": "Microsoft® Windows® Operating System",
+            "Company": "Microsoft Corporation",
+            "OriginalFileName": name,
+            "Hashes": image_hashes(f"{name.lower()}|10.0.19041.4170"),
+            "Signed": "true",
+            "Signature": "Microsoft Windows",
+            "SignatureStatus": "Valid",
+        }
+        self.act(actor, 7, time, columns, stage, technique)
 
     @staticmethod
     def _me(actor: Actor, time: int) -> dict[str, str]:
@@ -245,6 +275,26 @@ class Story:
             "id.resp_h": address,
             "id.resp_p": str(port),
         }
+        inside = "F" if name else "T"
+        self._conn(host, time, ends, service, (sent, received), seconds, inside, stage, technique)
+        if name:
+            self._tls(host, time, ends, name, stage, technique)
+        if name and rng.random() < 0.4:
+            self._lookup(actor, time - 60_000, name, address, stage)
+
+    def _conn(
+        self,
+        host: Host,
+        time: int,
+        ends: dict[str, str],
+        service: str,
+        sizes: tuple[int, int],
+        seconds: float,
+        inside: str,
+        stage: str,
+        technique: str,
+    ) -> None:
+        sent, received = sizes
         packets = [max(n // 1200, 1) + 6 for n in (sent, received)]
         self.tell(
             host,
@@ -260,7 +310,7 @@ class Story:
                 "resp_bytes": str(received),
                 "conn_state": "SF",
                 "local_orig": "T",
-                "local_resp": "F" if name else "T",
+                "local_resp": inside,
                 "missed_bytes": "0",
                 "history": "ShADadFf",
                 "orig_pkts": str(packets[0]),
@@ -271,8 +321,8 @@ class Story:
             stage,
             technique,
         )
-        if not name:
-            return
+
+    def _tls(self, host: Host, time: int, ends: dict[str, str], name: str, stage: str, technique: str) -> None:
         self.tell(
             host,
             "zeek_ssl",
@@ -293,8 +343,6 @@ class Story:
             stage,
             technique,
         )
-        if rng.random() < 0.4:
-            self._lookup(actor, time - 60_000, name, address, stage)
 
     def _lookup(self, actor: Actor, time: int, name: str, address: str, stage: str) -> None:
         self.act(
@@ -343,8 +391,12 @@ class Story:
             stage,
             "T1071.001",
         )
+        self._packets(actor.host, time, ends, stage)
+
+    def _packets(self, host: Host, time: int, ends: dict[str, str], stage: str) -> None:
+        """The conn.log of a lookup."""
         self.tell(
-            actor.host,
+            host,
             "zeek_conn",
             "",
             time,

@@ -264,8 +264,7 @@ def add_dns(
             "rejected": "F",
         },
     )
-    sizes = rng.integers(28, 70, (2, count))
-    yes = np.ones(count, bool)
+    sizes, yes = rng.integers(28, 70, (2, count)), np.ones(count, bool)
     parts.add(
         "zeek_conn", "", time, conn_columns(ends, "dns", yes, ~yes, sizes[0], sizes[0] + sizes[1], quick, yes, rng)
     )
