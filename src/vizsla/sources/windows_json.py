@@ -47,7 +47,7 @@ BEAT = {
     "user.identifier": "UserID",
     "version": "Version",
     "level": "LevelName",
-    "task": "TaskName",
+    "task": "Category",
     "opcode": "OpcodeName",
     "keywords": "KeywordNames",
 }
