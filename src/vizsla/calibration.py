@@ -15,20 +15,22 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 EXACT = 4096  # the highest reference scores kept one by one
 GRID = 1024  # quantiles kept of the scores below
+NEAR_ONE = 1e-3  # -ln p below which e is summed as a series: what is left out is below 1e-14
 
 
 def e_value(p: Floats) -> Floats:
     """e = (1 - p + p ln p) / (p (ln p)^2), for p in (0, 1]; its limit at p = 1 is 1/2.
 
-    Near 1 the quotient is 0/0: there its series in (1 - p), 1/2 - (1 - p)/... , is within 1e-6 of 1/2.
+    With L = -ln p that is (e^L - 1 - L) / L^2: near p = 1 a quotient of 0/0, there summed as its series.
     """
     p = np.asarray(p, dtype=np.float64)
     if p.size and (np.nanmin(p) <= 0 or np.nanmax(p) > 1):
         raise ValueError("p-values lie in (0, 1]")
-    safe = np.minimum(p, 1 - 1e-6)
-    log = np.log(safe)
-    e = (1 - safe + safe * log) / (safe * log * log)
-    return np.where(p > 1 - 1e-6, 0.5, e)
+    log = -np.log(p)
+    near = log < NEAR_ONE
+    away = np.where(near, 1.0, log)
+    e = (np.expm1(away) - away) / (away * away)
+    return np.where(near, 0.5 + log / 6 + log**2 / 24 + log**3 / 120, e)
 
 
 def bits(e: Floats) -> Floats:
@@ -53,13 +55,13 @@ class Tail:
         """The table of `values` (any order; may be empty)."""
         ordered = np.sort(np.asarray(values, dtype=np.float64))
         n = len(ordered)
-        at_least = n - np.arange(n, dtype=np.float64)
+        kept = np.arange(n)
         if n > EXACT + GRID:
             low = np.unique(np.linspace(0, n - EXACT - 1, GRID).astype(np.int64))
             kept = np.concatenate([low, np.arange(n - EXACT, n)])
-            ordered, at_least = ordered[kept], at_least[kept]
-        first = np.r_[True, ordered[1:] > ordered[:-1]] if len(ordered) else np.zeros(0, dtype=bool)
-        return cls(ordered[first], at_least[first], n)
+        scores = np.unique(ordered[kept])
+        # Counted among all: of equal scores the lowest may not have been kept.
+        return cls(scores, (n - np.searchsorted(ordered, scores, side="left")).astype(np.float64), n)
 
     def exceedances(self, values: Floats) -> Floats:
         """How many reference scores are at least each value, rounded up to the grid."""
@@ -80,14 +82,14 @@ class Tail:
         """Above this score every reference score is in the table."""
         if self.n <= EXACT + GRID or not len(self.scores):
             return -np.inf
-        return float(self.scores[np.searchsorted(-self.at_least, -EXACT)])
+        return float(self.scores[np.searchsorted(-self.at_least, -EXACT, side="right") - 1])
 
     def p(self, values: Floats) -> Floats:
         """(1 + exceedances) / (1 + n): in (0, 1], never below its floor 1 / (n + 1)."""
         return (1.0 + self.exceedances(values)) / (1.0 + self.n)
 
     def merged(self, other: Tail) -> Tail:
-        """Both tables as one; exact where both are, never too small elsewhere."""
+        """Both tables as one; exact for the EXACT highest scores of both together, never too small elsewhere."""
         scores = np.union1d(self.scores, other.scores)
         at_least = self.exceedances(scores) + other.exceedances(scores)
         return Tail(scores, at_least, self.n + other.n)
