@@ -16,15 +16,24 @@ LONGEST = 2000  # characters compared; a longer value is told from others by its
 _CODE = r"^(0x[0-9a-f]{1,8}|[0-9]{1,5}|%%[0-9]+)$"
 _ADDRESS = r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|(::ffff:)?[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}(%[0-9]+)?)$"
 
+# Eight hexadecimal digits or more, a decimal one among them, or else 'effaceable' would be a number.
+_HEX = r"\b(?:" + "|".join(f"[a-f]{{{n}}}[0-9][0-9a-f]{{{7 - n},}}" for n in range(7)) + r"|[a-f]{7,}[0-9][0-9a-f]*)\b"
+
 # Order matters: what is long and particular goes before what is short and general.
 _GENERAL: tuple[tuple[str, str], ...] = (
     (r"\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?", "<guid>"),
     (r"s-1-(?:5-21|12-1|15-[23])(?:-[0-9]+)+", "<sid>"),
+    (r"__psscriptpolicytest_[a-z0-9]+\.[a-z0-9]+", "__psscriptpolicytest_<random>"),
+    # Names of accounts may hold blanks: up to the next part of the path; a name that ends the path ends at a blank.
+    (
+        r"(\\users\\|\\documents and settings\\)"
+        r"[^\\/:*?\"'<>|\s](?:[^\\/:*?\"'<>|\r\n\t]{0,62}[^\\/:*?\"'<>|\s])?\\",
+        r"\1<user>\\",
+    ),
     (r"(\\users\\|\\documents and settings\\|/home/|/users/)[^\\/\"' ]+", r"\1<user>"),
     (r"[a-z0-9+/=_]{40,}", "<encoded>"),
     (r"0x[0-9a-f]+", "<hex>"),
-    (r"\b[0-9a-f]*[0-9][0-9a-f]{7,}\b", "<hex>"),
-    (r"__psscriptpolicytest_[a-z0-9]+\.[a-z0-9]+", "__psscriptpolicytest_<random>"),
+    (_HEX, "<hex>"),
     (r"[0-9]+", "#"),
     (r"\s+", " "),
 )
