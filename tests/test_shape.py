@@ -108,8 +108,8 @@ VALUES = st.one_of(
     st.lists(
         st.sampled_from([
             "0x", "a", "F", "1", "22", "-", "{", "}", "\\users\\", "/home/", "/users/", " ", "\t", "\u00a0",
-            "s-1-5-21-", "%%", ":", "::", ".", "<", ">", "#", "<user>", "İ", "__psscriptpolicytest_", "\\", "/", '"', "=" * 20,
-            GUID,
+            "s-1-5-21-", "%%", ":", "::", ".", "<", ">", "#", "<user>", "İ", "__psscriptpolicytest_", "\\", "/", '"',
+            "=" * 20, GUID,
         ]),
         max_size=12,
     ).map("".join),
