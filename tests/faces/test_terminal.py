@@ -205,3 +205,10 @@ def test_a_result_of_nothing_at_all(width: int = 80) -> None:
         report=RunReport(),
     )
     assert "No finding." in table.text(nothing, width)
+
+
+def test_a_long_list_is_cut_on_a_terminal_and_says_so() -> None:
+    text = table.render(table.parts(sample.result(40), 100, most=30), 100)
+    assert "Listed: the first 30 of 40; --top N lists more." in text
+    assert "\n30 " in text
+    assert "\n31 " not in text

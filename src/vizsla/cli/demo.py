@@ -10,6 +10,8 @@ import typer
 from vizsla.cli import console, guard
 from vizsla.cli.progress import ProgressBar
 
+_LISTED = 12
+
 
 def demo(
     folder: Annotated[
@@ -30,6 +32,6 @@ def demo(
 
     with ProgressBar() as progress:
         told = run(folder, hosts=hosts, days=days, seed=seed, intruder=intruder, progress=progress)
-    console.show(*parts(told.result, console.width(), ask=False))
+    console.show(*parts(told.result, console.width(), ask=False, most=_LISTED))
     for line in told.lines:
         print(line)

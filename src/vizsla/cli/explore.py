@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -131,7 +132,9 @@ def coverage(lake: LakeOption = None, format: FormatOption = None, output: Outpu
     from vizsla.faces import python
 
     guard.doing("counting hosts and days")
-    deliver(python.coverage(lake=lake_path(lake)), format, output)
+    table = python.coverage(lake=lake_path(lake))
+    # On a terminal gaps and fields would crowd out the rest; the machine formats have them.
+    deliver(table, format, output, leave_out=("gaps", "filled", "lacks"))
 
 
 def around_of(text: str) -> tuple[datetime | None, datetime | None]:
@@ -146,8 +149,11 @@ def around_of(text: str) -> tuple[datetime | None, datetime | None]:
         raise UsageError("--around reaches beyond all calendars", where=f"--around {text}") from error
 
 
-def deliver(table: pa.Table, format: TableFormat | None, output: Path | None) -> None:
-    """An Arrow table in the format asked for, or the one that the file's name ends in."""
+def deliver(table: pa.Table, format: TableFormat | None, output: Path | None, *, leave_out: Sequence[str] = ()) -> None:
+    """An Arrow table in the format asked for, or the one that the file's name ends in.
+
+    `leave_out`: columns that only machines read.
+    """
     from vizsla.faces import arrow
 
     if format is None and output is not None:
@@ -156,7 +162,9 @@ def deliver(table: pa.Table, format: TableFormat | None, output: Path | None) ->
     chosen = format or TableFormat.TABLE
     if chosen is not TableFormat.TABLE:
         console.write(arrow.chunks(table, chosen.value), output)
-    elif output is None:
+        return
+    table = table.drop_columns([name for name in leave_out if name in table.column_names])
+    if output is None:
         console.show(arrow.renderable(table, console.width()))
         if table.num_rows == 0 and sys.stderr.isatty():
             console.say("no rows")

@@ -34,6 +34,7 @@ from vizsla.errors import UsageError
 if TYPE_CHECKING:
     from vizsla.nouns import Budget, HuntResult
 
+_LISTED = 30  # findings on a terminal where no --top was given
 _REVIEW = (
     "--analysts 3 --hours 12 --minutes 20 says how many findings three analysts can judge in twelve hours at twenty "
     "minutes each; --top 100 --hours 12 --minutes 20 says how many analysts a hundred findings need"
@@ -122,7 +123,8 @@ def hunt(
     with ProgressBar() as progress:
         result = run_hunt(request, progress=progress)
     guard.doing("writing the findings")
-    deliver(result, chosen, output, kept=where is not None)
+    most = _LISTED if top is None and sys.stdout.isatty() else None
+    deliver(result, chosen, output, kept=where is not None, most=most)
     raise typer.Exit(exit_code(result, fail_above))
 
 
@@ -182,13 +184,13 @@ def lake_of(paths: tuple[str, ...], lake: str | None) -> str | None:
     return known
 
 
-def deliver(result: HuntResult, format: Format, output: Path | None, *, kept: bool) -> None:
+def deliver(result: HuntResult, format: Format, output: Path | None, *, kept: bool, most: int | None = None) -> None:
     """The result in its format; what is said beside the findings goes to standard error but for table and page."""
     if format is Format.TABLE:
         from vizsla.faces.table import parts
 
         if output is None:
-            console.show(*parts(result, console.width(), kept=kept))
+            console.show(*parts(result, console.width(), kept=kept, most=most))
         else:
             from vizsla.faces.table import text
 

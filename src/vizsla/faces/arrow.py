@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
@@ -19,6 +19,25 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _CELL = 240
+_NARROWEST = 12
+_SHORT = 21  # characters: a time, a host; columns of such cells are not broken over lines
+# Columns that count something; other whole numbers are ids, ports or codes, and stay as they are.
+_COUNTS = frozenset(
+    (
+        "events",
+        "hosts",
+        "findings",
+        "total",
+        "patterns",
+        "count",
+        "n",
+        "days",
+        "host_days",
+        "host-days",
+        "rows",
+        "values",
+    )
+)
 
 
 def renderable(table: pa.Table, width: int) -> RenderableType:
@@ -37,12 +56,18 @@ def renderable(table: pa.Table, width: int) -> RenderableType:
         return Text(f"{table.num_rows} rows, all empty")
     if len(names) * 9 > width:
         return _cards(table, names)
-    view = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
-    for name in names:
+    view = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    cells = [[_cell(name, record[name]) for name in names] for record in table.select(names).to_pylist()]
+    widths = [max(len(visible(name)), *(len(line[place]) for line in cells)) for place, name in enumerate(names)]
+    # Short columns stay whole only where the others can give way: rich would crop them without a word.
+    least = sum(w if w <= _SHORT else _NARROWEST for w in widths) + 2 * (len(names) - 1)
+    for place, name in enumerate(names):
         numeric = _numeric(table.schema.field(name).type)
-        view.add_column(Text(visible(name)), justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
-    for record in table.select(names).to_pylist():
-        view.add_row(*(Text(_cell(record[n])) for n in names))
+        whole = least <= width and widths[place] <= _SHORT
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        view.add_column(Text(visible(name)), justify=justify, no_wrap=whole, overflow="fold")
+    for shown in cells:
+        view.add_row(*(Text(cell) for cell in shown))
     return view
 
 
@@ -54,12 +79,12 @@ def _cards(table: pa.Table, names: list[str]) -> RenderableType:
         shown.append(f"── {place} ", style="bold").append("─" * 20 + "\n", style="dim")
         for name in names:
             if record[name] is not None and record[name] != "":
-                shown.append(f"{visible(name)}: ", style="dim").append(_cell(record[name]) + "\n")
+                shown.append(f"{visible(name)}: ", style="dim").append(_cell(name, record[name]) + "\n")
     shown.rstrip()
     return shown
 
 
-def _cell(value: object) -> str:
+def _cell(name: str, value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
@@ -67,11 +92,11 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
-        return f"{value:,}"
+        return f"{value:,}" if name in _COUNTS else str(value)
     if isinstance(value, float):
         return f"{value:,.3f}".rstrip("0").rstrip(".")
     if isinstance(value, list | tuple):
-        return shortened(", ".join(_cell(v) for v in value), _CELL)
+        return shortened(", ".join(_cell(name, v) for v in value), _CELL)
     return shortened(visible(str(value)), _CELL)
 
 

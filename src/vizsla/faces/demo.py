@@ -38,7 +38,6 @@ def run(
 
     Raises UsageError where the folder is not empty.
     """
-    from vizsla.baseline.store import ROOT
     from vizsla.faces import python
     from vizsla.reports.html import page
     from vizsla.simulate import demo, rank_of
@@ -50,7 +49,7 @@ def run(
     truth = demo(folder, hosts, days, seed, intrusion=intruder, progress=building)
     quiet, lake = folder / "quiet-lake", folder / "lake"
     learnt = python.learn(folder / "baseline", quiet, name=NAME, progress=progress)
-    home = python.open_lake(quiet).room(ROOT) / NAME / str(learnt.baseline.version)
+    home = python.open_lake(quiet).room("baselines") / NAME / str(learnt.baseline.version)
     result = python.hunt(folder / "hunt", lake, baseline=str(home), progress=progress)
     (folder / REPORT).write_bytes(page(result, title="Vizsla: the demo").encode("utf-8", "backslashreplace"))
     lines = (

@@ -36,7 +36,7 @@ def _masked(value: T) -> T:
     if isinstance(value, Mapping):
         return {k: _secret(str(k), v) for k, v in value.items()}  # type: ignore[return-value]
     if isinstance(value, Reason) and tells_a_secret(value.field):
-        return dataclasses.replace(value, value=MASK, raw=MASK, usual=(), text="")  # type: ignore[return-value]
+        return dataclasses.replace(value, value=MASK, raw=MASK, usual=(), text="")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         changes = {f.name: _masked(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name not in _NEVER}
         return dataclasses.replace(value, **changes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vizsla.faces.footer import lines
@@ -27,15 +28,24 @@ _NARROW = 120  # below this many columns, hosts stand under the title
 _TITLE_LINES = 4  # of text: a title that would take more is shortened in its middle
 
 
-def parts(result: HuntResult, width: int, *, kept: bool = True, ask: bool = True) -> list[RenderableType]:
-    """What to print, in order. `kept`: whether `vizsla show` can find them afterwards; `ask`: whether to say so."""
+def parts(
+    result: HuntResult, width: int, *, kept: bool = True, ask: bool = True, most: int | None = None
+) -> list[RenderableType]:
+    """What to print, in order. `kept`: whether `vizsla show` can find them afterwards; `ask`: whether to say so.
+
+    `most`: findings listed; the strongest must not scroll out of sight.
+    """
     from rich.text import Text
 
     shown: list[RenderableType] = []
     if result.ranking:
         shown += [ranking(result), Text("")]
     if result.findings:
-        shown += [findings(result, width), Text("")]
+        shown += [findings(result.findings[:most], width), Text("")]
+        if most is not None and len(result.findings) > most:
+            shown.append(
+                Text(f"Listed: the first {most} of {len(result.findings):,}; --top N lists more.", style="bold")
+            )
     shown += [Text(line) for line in lines(result)]
     if result.findings and ask:
         first = visible(result.findings[0].id)[:12]
@@ -44,13 +54,13 @@ def parts(result: HuntResult, width: int, *, kept: bool = True, ask: bool = True
     return shown
 
 
-def findings(result: HuntResult, width: int) -> Table:
+def findings(found: Sequence[Finding], width: int) -> Table:
     """The findings, best first. Every text of an event is a Text: never parsed as markup."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    claims = any(f.expected_per_day is not None for f in result.findings)
+    claims = any(f.expected_per_day is not None for f in found)
     narrow = width < _NARROW
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), width=width)
     table.header_style = "bold"
@@ -64,7 +74,7 @@ def findings(result: HuntResult, width: int) -> Table:
         table.add_column("when (UTC)", no_wrap=True)
         table.add_column("where", overflow="fold", max_width=30)
     room = _title_room(width, claims, narrow)
-    for finding in result.findings:
+    for finding in found:
         row = [
             Text(str(finding.rank)),
             Text(_SHORT.get(finding.tier, finding.tier), style=COLOURS[finding.tier]),

@@ -121,7 +121,8 @@ def rests_on(run: Run) -> tuple[str, ...]:
     extent = f"{counted(run.hosts, 'host')}, {counted(run.host_days, 'host-day')}"
     span = period(run.learnt_from, run.learnt_to) if run.learnt_from or run.learnt_to else ""
     source = f"baseline {run.baseline}" if run.baseline else "these events themselves"
-    how = f" ({run.learnt})" if run.learnt and run.learnt != run.baseline else ""
+    named = run.baseline.partition("@")[0]
+    how = f" ({run.learnt})" if run.learnt and not (named and named in run.learnt) else ""
     lines = [f"Rests on {source}{how}: {extent}" + (f", {span} UTC." if span else ".")]
     if not run.baseline:
         lines.append("Learnt from the data it hunts in: what was there all along cannot be seen.")
