@@ -194,7 +194,7 @@ def test_a_path_twice_links_in_a_circle_and_lakes_are_walked_once_or_not_at_all(
     assert totals(report) == {"records": 100, "known": 100, "logs": 2}
 
 
-def test_times_in_a_hundred_thousand_days(lake: Lake, tmp_path: Path) -> None:
+def test_times_in_ten_thousand_days_of_ten_thousand_years(lake: Lake, tmp_path: Path) -> None:
     log = tmp_path / "days.json"
     first = datetime(1, 1, 2, tzinfo=UTC)
     days = range(0, 3_650_000, 365)  # ten thousand days of ten thousand years
