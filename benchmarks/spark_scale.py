@@ -48,7 +48,7 @@ class Digest:
         for batch in batches:
             columns = [pc.cast(column, pa.string()).to_pylist() for column in batch.columns]
             for values in zip(*columns, strict=True):
-                total ^= xxhash.xxh3_64_intdigest("\0".join(values)) >> 1
+                total ^= xxhash.xxh3_64_intdigest("\0".join(values).encode()) >> 1
                 rows += 1
         yield pa.RecordBatch.from_arrays([pa.array([rows]), pa.array([total])], schema=self.schema)
 

@@ -283,7 +283,8 @@ def test_values_are_as_written_down(lake, each_engine):
 
 TEXTS = [
     "C:\\a\\b.EXE", "/usr/bin/x", "plain", "", "-", None, "DOM\\user", "0x1A2b", "0x0000000000001f", "123", "-5",
-    "12.5", "9" * 20, "::ffff:10.0.0.1", "fe80::1", "{AB-cd}", "MD5=AA,SHA256=BBcc,IMPHASH=0", "SHA256=", "True", "f", "1",
+    "12.5", "9" * 20,
+    "::ffff:10.0.0.1", "fe80::1", "{AB-cd}", "MD5=AA,SHA256=BBcc,IMPHASH=0", "SHA256=", "True", "f", "1",
     "İÄß", "\\", "a\\", "\\a", "x/y\\z/", "naïve\U0001f600\\d\U0001f600e", "0x", "0xfffffffff", "0xffffffff",
     "0x0fffffffffffffff", "0xffffffffffffffff", "0X1F", "a\nb\\c\n", "%'\"", "\u202ereversed\\\u202e",
 ]  # fmt: skip
