@@ -43,3 +43,7 @@ class BaselineError(VizslaError):
 
 class ViewError(VizslaError):
     """A view or mapping that is unknown or does not say what it must."""
+
+
+class AnalyticError(VizslaError):
+    """An analytic that breaks its contract: what it yields, what it learns, or its name."""

@@ -6,7 +6,7 @@ A view is a projection that is made when it is read: mending a mapping mends all
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from vizsla.engine import Engine
-    from vizsla.lake import Lake
+    from vizsla.lake import Lake, Scan
 
 TABLE = "_table"  # the native table that an event of a view comes from
 OURS = (ID, TIME, HOST, TABLE)  # what every view begins with
@@ -128,17 +128,21 @@ def view_table(
     Events of every table that the lake holds, each table read once; what a table lacks is null, typed.
     `fields`: no others than these (for one question about a few fields, the shorter expression).
     """
+    view = named(name)
+    held = set(lake.tables())
+    scans = [lake.scan(table, since, until, hosts) for table in view.tables if table in held]
+    return view_of(engine, scans, name, fields)
+
+
+def view_of(engine: Engine, scans: Sequence[Scan], name: str, fields: Collection[str] | None = None) -> ir.Table:
+    """A view over the tables among these scans that fill it, as `view_table` makes it."""
     import ibis
 
     from vizsla.views.project import empty, project
 
     view = named(name)
-    held = set(lake.tables())
-    parts = [
-        project(engine.table(lake.scan(table, since, until, hosts)), view, table, fields)
-        for table in view.tables
-        if table in held
-    ]
+    by_table = {scan.table: scan for scan in scans}
+    parts = [project(engine.table(by_table[t]), view, t, fields) for t in view.tables if t in by_table]
     if not parts:
         return empty(view, fields)
     return ibis.union(*parts) if len(parts) > 1 else parts[0]

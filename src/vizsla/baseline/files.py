@@ -78,6 +78,8 @@ def meta(folder: Path) -> dict[str, Any]:
         raise BaselineError("there is no baseline here", where=str(folder), fix="vizsla learn PATH makes one") from None
     except ValueError as error:
         raise BaselineError(f"damaged: {error}", where=str(folder / "meta.json"), fix="learn it anew") from None
+    if not isinstance(found, dict):
+        raise BaselineError("damaged: it says nothing", where=str(folder / "meta.json"), fix="learn it anew")
     if found.get("format") != FORMAT:
         raise BaselineError(
             f"format {found.get('format')}, and this Vizsla reads {FORMAT}",
@@ -91,12 +93,20 @@ def read(folder: Path) -> tuple[Model, Replay, dict[str, Any]]:
     """The baseline in a folder. Raises BaselineError where it is missing or damaged."""
     said = meta(folder)
     try:
-        words = pq.read_table(folder / "words.parquet")
-        kinds = _kinds(folder)
-        tails = pq.read_table(folder / "tails.parquet").to_pylist()
-        replayed = pq.read_table(folder / "replay.parquet")
-    except (OSError, pa.ArrowException, KeyError) as error:
-        raise BaselineError(f"damaged: {error}", where=str(folder), fix="learn it anew") from None
+        model, replay = _read(folder, said)
+        _ = said["name"], said["version"], said["made"]
+    except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:
+        raise BaselineError(
+            f"damaged: {type(error).__name__}, {error}", where=str(folder), fix="learn it anew"
+        ) from None
+    return model, replay, said
+
+
+def _read(folder: Path, said: Mapping[str, Any]) -> tuple[Model, Replay]:
+    words = pq.read_table(folder / "words.parquet")
+    kinds = _kinds(folder)
+    tails = pq.read_table(folder / "tails.parquet").to_pylist()
+    replayed = pq.read_table(folder / "replay.parquet")
     by: dict[str, dict[str, Tail]] = {"kind": {}, "pool": {}, "family": {}, "families": {}}
     for row in tails:
         by[row["what"]][row["name"]] = Tail(np.array(row["scores"]), np.array(row["at_least"]), row["n"])
@@ -114,7 +124,7 @@ def read(folder: Path) -> tuple[Model, Replay, dict[str, Any]]:
     )
     families = FamilyTails(by["family"], by["families"][""])
     bits, surprisal = replayed["bits"].to_numpy(), replayed["surprisal"].to_numpy()
-    return model, Replay(families, bits, surprisal, said["replayed_host_days"]), said
+    return model, Replay(families, bits, surprisal, said["replayed_host_days"])
 
 
 def _kinds(folder: Path) -> dict[str, KindCounts]:

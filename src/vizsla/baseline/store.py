@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,15 @@ import pyarrow as pa
 
 from vizsla import __version__
 from vizsla.analytics.rarity.model import Model
-from vizsla.baseline import files
+from vizsla.baseline import files, states
+from vizsla.baseline.states import Calibrated
 from vizsla.errors import BaselineError, UsageError
 from vizsla.lake import Lake
 from vizsla.triage.replay import Replay
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 ROOM = "baselines"
+_VERSION = re.compile("[1-9][0-9]{0,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Baseline:
     model: Model
     replay: Replay
     made: str
+    analytics: Mapping[str, Calibrated] = field(default_factory=dict)  # by name, what others than rarity learnt
 
     @property
     def span(self) -> tuple[datetime, datetime]:
@@ -61,7 +65,7 @@ class BaselineStore:
     def versions(self, name: str) -> list[int]:
         """A baseline's versions on disk, whole ones only."""
         home = self._home(name)
-        found = [int(p.name) for p in home.iterdir() if p.name.isdigit()] if home.is_dir() else []
+        found = [int(p.name) for p in home.iterdir() if _VERSION.fullmatch(p.name)] if home.is_dir() else []
         return sorted(v for v in found if (home / str(v) / "meta.json").exists())
 
     def current(self, name: str) -> int:
@@ -74,10 +78,23 @@ class BaselineStore:
                 where=str(self.lake.root),
                 fix=f"choose one of: {', '.join(known)}" if known else "vizsla learn PATH makes one",
             )
-        return int(pointer.read_text(encoding="ascii"))
+        said = pointer.read_text(encoding="utf-8", errors="replace").strip()
+        if not _VERSION.fullmatch(said):
+            raise BaselineError(
+                f"which version of {name!r} is in use cannot be told",
+                where=str(pointer),
+                fix=f"write one of its versions into this file: {', '.join(map(str, self.versions(name)))}",
+            )
+        return int(said)
 
-    def save(self, name: str, model: Model, replay: Replay) -> Baseline:
+    def save(
+        self, name: str, model: Model, replay: Replay, analytics: Mapping[str, Calibrated] | None = None
+    ) -> Baseline:
         """The next version of a baseline, in use from now on; in whole or not at all."""
+        with self.lake.writing():  # two that learn at once get two versions
+            return self._save(name, model, replay, analytics or {})
+
+    def _save(self, name: str, model: Model, replay: Replay, analytics: Mapping[str, Calibrated]) -> Baseline:
         home = self._home(name)
         home.mkdir(parents=True, exist_ok=True)
         version = max(self.versions(name), default=0) + 1
@@ -85,11 +102,12 @@ class BaselineStore:
         draft = home / f".{version}.{os.getpid()}"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
+        states.write(draft, analytics)
         files.write(draft, model, replay, {"name": name, "version": version, "made": made, "vizsla": __version__})
         shutil.rmtree(home / str(version), ignore_errors=True)
         draft.rename(home / str(version))
         self._point(name, version)
-        return Baseline(name, version, model, replay, made)
+        return Baseline(name, version, model, replay, made, analytics)
 
     def _point(self, name: str, version: int) -> None:
         pointer = self._home(name) / f".current.{os.getpid()}"
@@ -98,7 +116,7 @@ class BaselineStore:
 
     def load(self, name: str, version: int | None = None) -> Baseline:
         """A baseline by name, or by the folder it lies in."""
-        if os.sep in name or (self.lake.root / name).is_dir() or Path(name, "meta.json").exists():
+        if os.sep in name or Path(name, "meta.json").exists():
             return read_folder(Path(name))
         number = self.current(name) if version is None else version
         folder = self._home(name) / str(number)
@@ -148,9 +166,9 @@ def diff(older: Baseline, newer: Baseline) -> pa.Table:
         old, new = older.model.kinds.get(kind), newer.model.kinds.get(kind)
         fields = sorted({*(old.fields if old else ()), *(new.fields if new else ())})
         came = went = 0
-        for field in fields:
-            before = set(old.fields[field].by_value.codes.tolist()) if old and field in old.fields else set()
-            after = set(new.fields[field].by_value.codes.tolist()) if new and field in new.fields else set()
+        for name in fields:
+            before = set(old.fields[name].by_value.codes.tolist()) if old and name in old.fields else set()
+            after = set(new.fields[name].by_value.codes.tolist()) if new and name in new.fields else set()
             came, went = came + len(after - before), went + len(before - after)
         events = (new.events if new else 0) - (old.events if old else 0)
         if came or went or events:
@@ -162,7 +180,7 @@ def diff(older: Baseline, newer: Baseline) -> pa.Table:
 def read_folder(folder: Path) -> Baseline:
     """The baseline in a folder."""
     model, replay, said = files.read(folder)
-    return Baseline(said["name"], said["version"], model, replay, said["made"])
+    return Baseline(said["name"], said["version"], model, replay, said["made"], states.read(folder))
 
 
 def _date(micros: int) -> str:

@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from vizsla import analytics
 from vizsla.analytics.rarity import model as rarity
 from vizsla.baseline import Baseline, BaselineStore
 from vizsla.engine import Engine
 from vizsla.engines import connect
 from vizsla.errors import BaselineError
+from vizsla.hunt import observed
+from vizsla.hunt.observed import Seen
 from vizsla.hunt.scope import Progress, scans_of, steps
 from vizsla.ingest import ingest
 from vizsla.lake import Lake, Scan
 from vizsla.nouns import RunReport
+from vizsla.triage.observed import learnt_with, with_observed
 from vizsla.triage.replay import Replay, replay
 
 FEW_HOST_DAYS = 15
@@ -54,19 +58,23 @@ def learn(
     with connect(engine, master) as computing:
         report = ingest(paths, lake, engine=computing, progress=progress) if paths else RunReport()
         scans = scans_of(lake, computing, host=host, since=since, until=until)
-        model, played = learn_scans(computing, scans, progress)
+        model, played, seen = learn_scans(computing, scans, progress)
+    report.unable += seen.unable
     if not model.events:
         raise BaselineError("no events to learn from", where=str(lake.root), fix="vizsla learn PATH reads logs first")
-    saved = BaselineStore(lake).save(name, model, played)
+    saved = BaselineStore(lake).save(name, model, played, seen.learnt)
     return Learnt(saved, report, tuple(_says(saved)))
 
 
-def learn_scans(engine: Engine, scans: Sequence[Scan], progress: Progress | None = None) -> tuple[rarity.Model, Replay]:
-    """The model and the replay of these scans."""
+def learn_scans(
+    engine: Engine, scans: Sequence[Scan], progress: Progress | None = None
+) -> tuple[rarity.Model, Replay, Seen]:
+    """The model and the replay of these scans, and what analytics learnt and observed."""
     tallied = rarity.tally(engine, scans, share_of(scans), steps(progress, scans, "learning"))
     learnt = rarity.learn(tallied)
-    played, _ = replay(tallied, learnt)
-    return learnt.model, played
+    seen = observed.learn(engine, scans, analytics.chosen(), tallied, progress)
+    played, _ = replay(with_observed(tallied, seen.observed), learnt_with(learnt, seen.observed))
+    return learnt.model, played, seen
 
 
 def _says(baseline: Baseline) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,24 +12,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vizsla import __version__
+from vizsla import __version__, analytics
 from vizsla.analytics.rarity import model as rarity
 from vizsla.baseline import Baseline, BaselineStore
 from vizsla.baseline.store import read_folder
 from vizsla.engine import Engine
 from vizsla.engines import connect
 from vizsla.errors import UsageError
-from vizsla.hunt import itself
+from vizsla.hunt import itself, observed
 from vizsla.hunt.about import account, traffic
+from vizsla.hunt.observed import Seen
 from vizsla.hunt.scope import Progress, scans_of, steps
 from vizsla.ingest import ingest
 from vizsla.lake import Lake, Scan
-from vizsla.nouns import Context, Cut, Finding, HuntRequest, HuntResult, Run, RunReport
-from vizsla.triage import assemble, assets, budget, order
+from vizsla.nouns import Context, Cut, Evidence, Finding, HuntRequest, HuntResult, Run, RunReport
+from vizsla.triage import assemble, assets, budget, order, telling
 from vizsla.triage.against import speaks_against
 from vizsla.triage.attack import attacks_of
 from vizsla.triage.context import fill
 from vizsla.triage.entities import entities_of
+from vizsla.triage.observed import joined_scores, learnt_with, with_observed
 from vizsla.triage.pivots import next_steps
 from vizsla.triage.replay import Ranked, Replay, rank, replay, ties_of
 from vizsla.triage.titles import title
@@ -38,7 +40,6 @@ from vizsla.triage.weigh import Weigher
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ANALYTICS = ("rarity",)
 TOP = 200  # findings shown where nothing else was asked
 EXPLAINED = 1_000  # findings that `--by user` and `--user` look into: users stand in events
 KEPT = 2_000  # findings whose context is filled at most
@@ -60,9 +61,7 @@ def hunt(request: HuntRequest, progress: Progress | None = None) -> HuntResult:
 
 
 def _check(request: HuntRequest) -> None:
-    unknown = [name for name in request.analytics if name not in ANALYTICS]
-    if unknown:
-        raise UsageError(f"there is no analytic {unknown[0]!r}", fix=f"choose one of: {', '.join(ANALYTICS)}")
+    analytics.chosen(request.analytics)
     if not request.paths and request.lake is None:
         raise UsageError("nothing to hunt in", fix="name logs (vizsla hunt PATH) or a lake (--lake DIR)")
 
@@ -80,7 +79,9 @@ def _home(request: HuntRequest) -> Iterator[Lake]:
 class _Stage:
     """What a hunt has by the time its episodes are ranked."""
 
-    tallied: rarity.Tallied
+    counted: rarity.Tallied  # what rarity counted
+    tallied: rarity.Tallied  # what is ranked: of the analytics chosen
+    seen: Seen
     model: rarity.Model
     replay: Replay
     ranked: Ranked
@@ -91,8 +92,11 @@ class _Stage:
 def _hunt(request: HuntRequest, lake: Lake, engine: Engine, report: RunReport, progress: Progress | None) -> HuntResult:
     scans = scans_of(lake, engine, view=request.view, host=request.host, since=request.since, until=request.until)
     baseline = _baseline(request.baseline, lake)
-    stage = _rank(engine, scans, baseline, progress)
-    account(report, lake, engine, scans, stage.tallied, baseline)
+    stage = _rank(engine, scans, baseline, request.analytics, progress)
+    account(report, lake, engine, scans, stage.counted, baseline)
+    report.unable += stage.seen.unable
+    if stage.seen.observed.timeless:
+        report.notes.append(f"{stage.seen.observed.timeless:,} observations have no time: they are in no finding")
     if not stage.run.claims:
         report.notes.append(f"{stage.run.learnt}; what was there all along cannot be seen")
     known = assets.load(lake)
@@ -137,23 +141,38 @@ def _baseline(name: str | None, lake: Lake) -> Baseline | None:
     return read_folder(folder) if (folder / "meta.json").exists() else BaselineStore(lake).load(name)
 
 
-def _rank(engine: Engine, scans: Sequence[Scan], baseline: Baseline | None, progress: Progress | None) -> _Stage:
-    tallied = rarity.tally(engine, scans, 1.0, steps(progress, scans, "hunting in"))
-    hosts_a_day = _hosts_a_day(tallied)
+def _rank(
+    engine: Engine,
+    scans: Sequence[Scan],
+    baseline: Baseline | None,
+    names: Sequence[str],
+    progress: Progress | None,
+) -> _Stage:
+    asked = analytics.chosen(names)
+    counted = rarity.tally(engine, scans, 1.0, steps(progress, scans, "hunting in"))
+    hosts_a_day = _hosts_a_day(counted)
+    # Its pass tells of processes and of what was read whoever is asked; it ranks only where it is asked itself.
+    own = counted if "rarity" in asked else replace(counted, units={}, ties={})
     if baseline is None:
-        folds = itself.folds(tallied)
-        learnt = rarity.learn(tallied, folds.group)
-        played, ranked = replay(tallied, learnt)
+        folds = itself.folds(counted)
+        seen = observed.learn(engine, scans, asked, counted, progress)
+        tallied = with_observed(own, seen.observed)
+        learnt = rarity.learn(counted, folds.group)
+        if "rarity" not in asked:
+            learnt = replace(learnt, sample={}, scored=rarity.scored({}, learnt.model.score))
+        played, ranked = replay(tallied, learnt_with(learnt, seen.observed))
         model = learnt.model
         run = _run(model, "", folds.says, claims=False)
-        return _Stage(tallied, model, played, ranked, run, hosts_a_day)
+        return _Stage(counted, tallied, seen, model, played, ranked, run, hosts_a_day)
     model = baseline.model
-    units = rarity.scored(tallied.units, model.score)
+    seen = observed.find(engine, scans, asked, baseline.analytics, progress)
+    tallied = with_observed(own, seen.observed)
+    units = joined_scores(rarity.scored(own.units, model.score), seen.observed.scored())
     weigher = Weigher(units, tallied.units, tallied.words)
     ranked = rank(ties_of(tallied, units), baseline.replay.tails, weigher)
     says = f"baseline {baseline.name}, version {baseline.version}"
     run = _run(model, f"{baseline.name}@{baseline.version}", says, claims=True)
-    return _Stage(tallied, model, baseline.replay, ranked, run, hosts_a_day)
+    return _Stage(counted, tallied, seen, model, baseline.replay, ranked, run, hosts_a_day)
 
 
 def _run(model: rarity.Model, name: str, says: str, *, claims: bool) -> Run:
@@ -218,14 +237,13 @@ def _explain(
     chosen = [p for p in assemble.patterns(stage.ranked, stage.tallied.words) if p.id in wanted]
     rows = assemble.lines(stage.ranked, chosen)
     events = assemble.picked(engine, scans, stage.tallied, stage.ranked, rows)
+    listed = [line for lines in rows.values() for line in lines]
+    named = telling.fetched(engine, scans, stage.seen.observed, stage.tallied, stage.ranked, listed)
     by_id = {p.id: p for p in chosen}
     explained = {}
     for finding in findings:
         lines = rows[by_id[finding.id].episode]
-        evidence = tuple(
-            assemble.evidence(stage.model, stage.tallied, stage.ranked, line, events, stage.run.claims)
-            for line in lines
-        )
+        evidence = tuple(_told(stage, line, events, named) for line in lines)
         times = sorted(e.time for line in evidence for e in line.events if e.time)
         ledger = [(line.why, line.bits) for line in evidence if line.bits]
         extra = finding.bits - by_id[finding.id].bits
@@ -242,6 +260,19 @@ def _explain(
             ledger=tuple(ledger),
         )
     return explained
+
+
+def _told(
+    stage: _Stage,
+    line: assemble.Line,
+    events: Mapping[int, list[telling.Row]],
+    named: Mapping[str, tuple[str, telling.Row]],
+) -> Evidence:
+    """A line as evidence: `events` are rarity's, by tie, `named` those that other analytics named, by id."""
+    tallied, ranked, claims = stage.tallied, stage.ranked, stage.run.claims
+    if telling.is_observed(line):
+        return telling.evidence(stage.seen.observed, tallied, ranked, line, named, stage.seen.tails, claims)
+    return assemble.evidence(stage.model, tallied, ranked, line, events, claims)
 
 
 def _of_user(finding: Finding, wanted: str) -> bool:

@@ -13,13 +13,14 @@ import pyarrow as pa
 from vizsla.analytics.rarity.encode import I64, code_of, mixed
 from vizsla.analytics.rarity.fields import profile
 from vizsla.analytics.rarity.model import Model, Tallied
-from vizsla.analytics.rarity.pick import KEY, Pick, tie_key
+from vizsla.analytics.rarity.pick import A_TIE, KEY, Pick, tie_key
 from vizsla.analytics.rarity.tally import SLICE, unpacked
 from vizsla.engine import Engine
 from vizsla.lake import Scan
 from vizsla.nouns import EventRef, Evidence
 from vizsla.nouns.event import HOST, ID, ORIGIN, TIME
 from vizsla.triage.episode import windows
+from vizsla.triage.observed import ALIKE
 from vizsla.triage.reasons import reasons
 from vizsla.triage.replay import Ranked
 from vizsla.triage.titles import summary
@@ -94,7 +95,8 @@ def _shown(ranked: Ranked) -> list[str]:
     for number, kind in enumerate(scored.kinds):
         own = scored.kind[units] == number
         if own.any():
-            pattern = columns[kind]["pattern"][scored.row[units[own]]]
+            shown = columns[kind].get(ALIKE, columns[kind]["pattern"])
+            pattern = shown[scored.row[units[own]]]
             codes[own] = mixed(np.full(len(pattern), code_of(kind), dtype=np.uint64), pattern)
     place = np.searchsorted(ranked.episodes.window, lit.window[best])
     total = np.zeros(len(ranked.episodes.bits), dtype=np.uint64)
@@ -142,7 +144,9 @@ def lines(ranked: Ranked, chosen: Sequence[Pattern]) -> dict[int, list[Line]]:
             rows.append((-float(value[lead]), -float(surprisal[lead]), row.kind, row))
         rows.sort(key=lambda r: r[:3])
         kept = [row for v, _, _, row in rows if v < 0 or row.bits > 0] or [rows[0][3]]
-        made[wanted[window]] = kept[:LINES]
+        # What counts is never cut: the ledger adds up to the finding's bits.
+        room = LINES - sum(row.bits > 0 for row in kept)
+        made[wanted[window]] = [row for row in kept if row.bits > 0 or (room := room - 1) >= 0]
     return made
 
 
@@ -167,6 +171,7 @@ def picked(
                 rows[int(str(row[KEY]))].append(row)
     for events in rows.values():
         events.sort(key=lambda r: (str(r.get(TIME)), str(r[ID])))
+        del events[A_TIE:]  # of every batch came as many
     return rows
 
 
@@ -192,7 +197,7 @@ def evidence(
     p, alone = model.alone(line.kind, np.array([surprisal]))
     row = int(weigher.units.row[lead])
     unit = {name: values[row : row + 1] for name, values in weigher.columns[line.kind].items()}
-    refs = tuple(_event(line.kind.partition(":")[0], r) for r in rows)
+    refs = tuple(event_ref(line.kind.partition(":")[0], r) for r in rows)
     native = refs[0].native if refs else {}
     actors = profile(line.kind.partition(":")[0]).actor
     made = Evidence(
@@ -221,7 +226,8 @@ def _distinct(rows: Iterable[dict[str, object]]) -> list[dict[str, object]]:
     return list({str(row[ID]): row for row in rows}.values())
 
 
-def _event(table: str, row: Mapping[str, object]) -> EventRef:
+def event_ref(table: str, row: Mapping[str, object]) -> EventRef:
+    """An event by where it can be found, with its native fields."""
     origin = str(row.get(ORIGIN, ""))
     file, _, offset = origin.rpartition("#")
     time = row.get(TIME)

@@ -8,18 +8,18 @@ Everything here is arrays: the same code replays the baseline and ranks a hunt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from vizsla.analytics.rarity.encode import I64, U64, mixed
-from vizsla.analytics.rarity.fields import profile
 from vizsla.analytics.rarity.model import ScoredUnits, hour_of_slice, unit_key
 from vizsla.analytics.rarity.tally import DAY, SLICE
-from vizsla.calibration import Floats, Tail, bits, pooled_e
+from vizsla.calibration import Floats, Tail, bits, e_value, pooled_e
 from vizsla.triage.anchor import Anchors
+from vizsla.triage.observed import SPLIT, family_of, tail_of
 
 GAP = 6  # slices (an hour) without evidence after which an anchor's episode ends
 HALF = 50.0  # episodes of a family at which its own tail weighs as much as the pool
@@ -30,11 +30,13 @@ class FamilyTails:
     """The greatest surprisal per episode and family on quiet host-days, by family, and of all families together."""
 
     own: Mapping[str, Tail]
-    pool: Tail
+    pool: Tail  # of rarity's families: other analytics have scales of their own
 
     def bits(self, family: str, surprisal: Floats) -> Floats:
         """What a surprisal is worth as the greatest of its family in an episode."""
         tail = self.own.get(family, Tail.of(np.zeros(0)))
+        if family.endswith(SPLIT):
+            return bits(e_value(tail.p(surprisal)))
         count = np.full(len(surprisal), float(tail.n))
         return bits(pooled_e(tail.p(surprisal), count, self.pool.p(surprisal), HALF))
 
@@ -55,6 +57,8 @@ class Ties:
     anchor_kind: npt.NDArray[np.int8]
     tie: I64  # place in the tally's ties
     families: tuple[str, ...]
+    tail: npt.NDArray[np.int16]  # place in `tails`: what the surprisal is held against
+    tails: tuple[str, ...]
 
 
 def joined(ties: Mapping[str, np.ndarray], anchored: Anchors, units: ScoredUnits) -> Ties:
@@ -62,9 +66,8 @@ def joined(ties: Mapping[str, np.ndarray], anchored: Anchors, units: ScoredUnits
     keys = unit_key(ties["kind"], ties["pattern"], ties["host"], hour_of_slice(ties["slice"]))
     unit = units.find(keys)
     there = np.flatnonzero(unit >= 0)
-    by_kind = [profile(k.partition(":")[0]).family(k) for k in units.kinds]
-    families = tuple(sorted(set(by_kind)))
-    number = np.array([families.index(f) for f in by_kind], dtype=np.int16)
+    families, number = _numbered([family_of(kind) for kind in units.kinds])
+    tails, tail_number = _numbered([tail_of(kind) for kind in units.kinds])
     found = unit[there]
     return Ties(
         anchor=anchored.code[there],
@@ -79,16 +82,25 @@ def joined(ties: Mapping[str, np.ndarray], anchored: Anchors, units: ScoredUnits
         anchor_kind=anchored.kind[there],
         tie=there,
         families=families,
+        tail=tail_number[units.kind[found]] if len(found) else np.zeros(0, np.int16),
+        tails=tails,
     )
+
+
+def _numbered(names: Sequence[str]) -> tuple[tuple[str, ...], npt.NDArray[np.int16]]:
+    """The distinct names in order, and each one's place among them."""
+    distinct = tuple(sorted(set(names)))
+    return distinct, np.array([distinct.index(name) for name in names], dtype=np.int16)
 
 
 def family_tails(ties: Ties) -> FamilyTails:
     """The tails of a replay: per episode and family, the greatest surprisal."""
-    key = mixed(ties.anchor, ties.slice.astype(np.uint64), ties.family.astype(np.uint64))
+    key = mixed(ties.anchor, ties.slice.astype(np.uint64), ties.tail.astype(np.uint64))
     order = np.lexsort((-ties.surprisal, key))
     first = order[np.flatnonzero(np.r_[True, key[order][1:] != key[order][:-1]])] if len(order) else order
-    own = {name: Tail.of(ties.surprisal[first[ties.family[first] == i]]) for i, name in enumerate(ties.families)}
-    return FamilyTails(own, Tail.of(ties.surprisal[first]))
+    own = {name: Tail.of(ties.surprisal[first[ties.tail[first] == i]]) for i, name in enumerate(ties.tails)}
+    shared = np.array([not name.endswith(SPLIT) for name in ties.tails], dtype=bool)
+    return FamilyTails(own, Tail.of(ties.surprisal[first[shared[ties.tail[first]]]] if len(first) else np.zeros(0)))
 
 
 def windows(ties: Ties) -> I64:
@@ -135,8 +147,8 @@ class Episodes:
 def lit(ties: Ties, tails: FamilyTails, weigh: Callable[[I64], Floats]) -> Lit:
     """The ties that speak. `weigh(units)` gives the relevance of units by their place among the scored ones."""
     base = np.full(len(ties.anchor), -1.0)
-    for i, name in enumerate(ties.families):
-        own = ties.family == i
+    for i, name in enumerate(ties.tails):
+        own = ties.tail == i
         base[own] = tails.bits(name, ties.surprisal[own])
     at = np.flatnonzero(base > 0)
     at = at[np.lexsort((ties.slice[at], ties.anchor[at]))]

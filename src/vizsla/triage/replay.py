@@ -50,7 +50,7 @@ def ties_of(tallied: Tallied, units: ScoredUnits) -> Ties:
         nothing = np.zeros(0, dtype=np.int64)
         code = nothing.astype(np.uint64)
         return Ties(code, nothing, nothing.astype(np.int16), nothing, np.zeros(0), code, nothing, nothing, code,
-                    nothing.astype(np.int8), nothing, ())  # fmt: skip
+                    nothing.astype(np.int8), nothing, (), nothing.astype(np.int16), ())  # fmt: skip
     return joined(tallied.ties, anchors(tallied.ties, processes(tallied.starts)), units)
 
 

@@ -100,6 +100,8 @@ def rarity(evidence: Evidence) -> str:
     """How rare the most surprising part is: 'command line never seen; 0 of 312,441'. '' where no reason is given."""
     if not evidence.reasons:
         return ""
+    if evidence.analytic != "rarity":
+        return visible(one_line(evidence.why))
     reason = _surprising(evidence.reasons)[0]
     given = f" with {shortened(visible(base(one_line(reason.given))), 30)}" if reason.given else ""
     field = f"{field_words(reason.field)}{given}"

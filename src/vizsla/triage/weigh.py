@@ -13,6 +13,7 @@ from vizsla.analytics.rarity.model import ScoredUnits
 from vizsla.analytics.rarity.reference import Columns
 from vizsla.analytics.rarity.tally import FIELD
 from vizsla.calibration import Floats
+from vizsla.triage.observed import native
 from vizsla.triage.relevance import Relevance, relevance
 
 
@@ -35,7 +36,7 @@ class Weigher:
         columns = self.columns[kind]
         key = (number, int(columns["pattern"][row]))
         if key not in self._known:
-            self._known[key] = relevance(kind, self.actor(place), self.shapes(place))
+            self._known[key] = relevance(native(kind), self.actor(place), self.shapes(place))
         return self._known[key]
 
     def actor(self, place: int) -> str:
@@ -47,7 +48,7 @@ class Weigher:
         """The shapes of a unit's fields by name; the actor under every name it may have come by."""
         kind = self.units.kinds[self.units.kind[place]]
         row = self.units.row[place]
-        own = profile(kind.partition(":")[0])
+        own = profile(native(kind).partition(":")[0])
         actor = self.actor(place)
         found = {name: actor for name in own.actor if name not in own.also} if actor else {}
         for name, codes in self.columns[kind].items():
