@@ -1,20 +1,36 @@
-# One task runner. Every target sets up what it needs, in this folder's own virtual environment.
+# One task runner. Every target sets up what it needs in this folder's own virtual environment; nothing global.
+#   make demo     a simulated company with a hidden intruder, from logs to report
+#   make test     the whole test suite (Spark's tests skip where there is no Java)
+#   make lint     ruff and mypy
+#   make docs     write the reference pages again
+#   make bench    the benchmarks (they take long, and need the public data: see docs/benchmarks.md)
+#   make clean    remove all that these made
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: setup demo test lint bench docs clean
 
-$(BIN)/.installed: pyproject.toml
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Vizsla needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12 demo" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[dev]'
+
+# What `vizsla` itself needs, and then what its developers need: the demo need not wait for Spark.
+$(VENV)/.core: pyproject.toml | $(BIN)/python
+	$(PIP) -e .
 	@touch $@
 
-setup: $(BIN)/.installed
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(PIP) -e '.[dev]'
+	@touch $(VENV)/.core $@
 
-demo: setup
-	$(BIN)/vizsla demo
+setup: $(VENV)/.dev
+
+demo: $(VENV)/.core
+	rm -rf vizsla-demo
+	$(BIN)/vizsla demo --folder vizsla-demo
 
 test: setup
 	$(BIN)/python -m pytest
@@ -31,4 +47,4 @@ docs: setup
 	$(BIN)/python -m vizsla.docs docs/reference
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist vizsla-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
