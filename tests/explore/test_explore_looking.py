@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from explore_samples import at
 
+from vizsla.analytic import Need
 from vizsla.errors import UsageError, ViewError
 from vizsla.explore import around, coverage, events, stack, view, views_filled
-from vizsla.explore.coverage import gaps
+from vizsla.explore.coverage import gaps, lacking
 
 
 def test_stack_puts_the_rarest_first(lake, each_engine):
@@ -119,6 +120,16 @@ def test_coverage_shows_gaps_and_what_is_lacking(lake):
     assert rows["view", "http"]["lacks"] == ["zeek_http"]
     assert "process.parent.name" in rows["view", "process"]["lacks"]
     assert "process.name" in rows["view", "process"]["filled"]
+
+
+def test_coverage_says_what_analytics_lack(lake):
+    rows = {r["name"]: r["lacks"] for r in coverage(lake).to_pylist() if r["kind"] == "analytic"}
+    assert "rarity" in rows
+    held = {"process": {"a", "b"}, "dns": None}
+    assert lacking(Need(("process",), ("a",)), held) == ""
+    assert lacking(Need(("dns", "process"), ("a", "c")), held) == "dns or process with c"
+    assert lacking(Need(("process", "dns"), ("b",)), held) == ""
+    assert lacking(Need(("zeek_conn",)), held) == "zeek_conn"
 
 
 def test_gaps_of_a_day_and_of_several():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from vizsla.analytic import Need
+from vizsla.analytics import registry
 from vizsla.explore.relation import engine_or
 from vizsla.nouns.event import DAY, HOST, TIME, UNKNOWN_DAY
 from vizsla.view import TABLE, view_table, views
@@ -23,7 +26,7 @@ FILLED = pa.schema(
 )
 COVERAGE = pa.schema(
     [
-        ("kind", pa.string()),  # table, view
+        ("kind", pa.string()),  # table, view, analytic
         ("name", pa.string()),
         ("events", pa.int64()),
         ("hosts", pa.int64()),
@@ -33,7 +36,7 @@ COVERAGE = pa.schema(
         ("host_days", pa.int64()),  # hosts' days on which there are events, of hosts x days
         ("gaps", pa.list_(pa.string())),  # days without any event, as 'from..to', between the first and the last
         ("filled", pa.list_(pa.string())),  # fields of a view that events fill
-        ("lacks", pa.list_(pa.string())),  # fields that none fill, or tables that could fill an empty view
+        ("lacks", pa.list_(pa.string())),  # fields that none fill; tables for an empty view; what an analytic needs
     ]
 )
 
@@ -68,11 +71,17 @@ def _by_table(engine: Engine, lake: Lake, name: str) -> list[dict[str, object]]:
 
 
 def coverage(lake: Lake, *, engine: Engine | None = None) -> pa.Table:
-    """Per table and per view: events, hosts, span, days and their gaps, fields filled and lacking. See COVERAGE."""
+    """Per table and view: events, hosts, span, days and their gaps, fields filled and lacking. See COVERAGE.
+
+    And per analytic what it lacks to run: nothing, or tables, views and fields.
+    """
     rows: list[dict[str, object]] = []
+    held: dict[str, set[str] | None] = {}
     with engine_or(engine) as used:
         for name in lake.tables():
-            table = used.table(lake.scan(name))
+            scan = lake.scan(name)
+            table = used.table(scan)
+            held[name] = set(scan.schema.names)
             rows.append({"kind": "table", "name": name, **_span(used, table), "filled": [], "lacks": []})
         for name, view in views().items():
             parts = _by_table(used, lake, name)
@@ -83,7 +92,25 @@ def coverage(lake: Lake, *, engine: Engine | None = None) -> pa.Table:
             )
             order = [f.name for f in view.fields if f.name in filled]
             rows.append({"kind": "view", "name": name, **span, "filled": order, "lacks": lacks})
+            held[name] = set(order) if parts else None
+    for name, analytic in registry().items():
+        lacks = [text for need in analytic.needs if (text := lacking(need, held))]
+        rows.append({"kind": "analytic", "name": name, "filled": [], "lacks": lacks})
     return pa.Table.from_pylist(rows, COVERAGE)
+
+
+def lacking(need: Need, held: Mapping[str, set[str] | None]) -> str:
+    """What a need misses, in words; '' where a table or view of it is held (not None) with all its fields."""
+    missing = []
+    for name in need.any_of:
+        fields = held.get(name)
+        if fields is None:
+            missing.append(name)
+        elif absent := [field for field in need.fields if field not in fields]:
+            missing.append(f"{name} with {', '.join(absent)}")
+        else:
+            return ""
+    return " or ".join(missing)
 
 
 def _list(value: object) -> list[object]:
