@@ -24,6 +24,8 @@ I64 = npt.NDArray[np.int64]
 NOTHING = np.uint64(0)  # the code of an absent value: null, empty, or '-'
 HOUR = 3_600_000_000  # microseconds
 NO_TIME = np.iinfo(np.int64).min
+EARLIEST = 631_152_000_000_000  # 1990-01-01: clocks that say less were never set
+LATEST = 7_258_118_400_000_000  # 2200-01-01
 REMEMBERED = 400_000  # distinct raw values per field whose codes are kept
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -119,7 +121,7 @@ class Encoder:
         texts = ["" if t is None else t for t in distinct.to_pylist()]
         codes = np.fromiter((0 if t in ABSENT else code_of(t) for t in texts), dtype=np.uint64, count=len(texts))
         if name == HOST:
-            self.words.update(zip(codes.tolist(), texts, strict=True))
+            self.words.update((code, text) for code, text in zip(codes.tolist(), texts, strict=True) if code)
         return take(codes, places)
 
     def forget(self) -> None:
@@ -155,6 +157,8 @@ class Encoder:
                 continue
             codes = self.column(cut_out(batch.column(rule.source), rule.pattern), rule.field)
             before = found.get(rule.field)
+            if before is None and rule.field in batch.schema.names:
+                before = self.column(batch.column(rule.field), rule.field)
             found[rule.field] = codes if before is None else np.where(before == NOTHING, codes, before)
         return found
 
@@ -201,9 +205,9 @@ def cut_out(values: pa.Array, pattern: str) -> pa.Array:
 
 
 def times(batch: pa.RecordBatch) -> I64:
-    """Microseconds since 1970, NO_TIME for null."""
+    """Microseconds since 1970, NO_TIME for null and for what cannot be believed: before 1990, after 2199."""
     values = batch.column(TIME)
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     numbers: I64 = pc.fill_null(values.cast(pa.int64()), int(NO_TIME)).to_numpy(zero_copy_only=False)
-    return numbers
+    return np.where((numbers >= EARLIEST) & (numbers < LATEST), numbers, NO_TIME)

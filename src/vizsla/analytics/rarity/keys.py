@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from vizsla.analytics.rarity.encode import I64, NOTHING, U64, code_of, dictionary, mixed, take
+from vizsla.analytics.rarity.encode import ABSENT, I64, NOTHING, U64, code_of, dictionary, mixed, take
 from vizsla.analytics.rarity.fields import Profile, launchers
 
 NO_PID = -1
@@ -47,6 +47,8 @@ def guid_code(text: str) -> int:
 
 def pid_of(text: str) -> int:
     """A process id from decimal or hexadecimal text; NO_PID for none and for the kernel's own (4 and below)."""
+    if not text.isalnum() or not text.isascii():  # int() takes blanks, signs, underscores and digits of all scripts
+        return NO_PID
     try:
         number = int(text, 16) if text[:2] in ("0x", "0X") else int(text)
     except ValueError:
@@ -54,9 +56,15 @@ def pid_of(text: str) -> int:
     return number if 4 < number < 2**32 else NO_PID
 
 
+def _named(text: str) -> int:
+    return 0 if text in ABSENT else code_of(text)
+
+
 def _logon(text: str) -> int:
     low = text.lower()
-    return 0 if low in SHARED_LOGONS or low in ("", "-") else code_of(low)
+    if low.startswith("0x"):
+        low = "0x" + low[2:].lstrip("0").rjust(1, "0")  # some logs fill it up to 64 bits
+    return 0 if low in SHARED_LOGONS or low in ABSENT else code_of(low)
 
 
 def _base(text: str) -> str:
@@ -67,8 +75,10 @@ def keys(batch: pa.RecordBatch, profile: Profile) -> Keys:
     """The keys of every row; the first column of the profile's list that is filled decides."""
     guid = _first(batch, profile.guid, guid_code)
     logon = _first(batch, profile.logon, _logon)
-    sources = [_mapped(batch, name, code_of) for name in profile.pair if name in batch.schema.names]
-    pair = mixed(*sources) if len(sources) == len(profile.pair) > 0 else np.zeros(batch.num_rows, dtype=np.uint64)
+    pair = np.zeros(batch.num_rows, dtype=np.uint64)
+    if profile.pair and set(profile.pair) <= set(batch.schema.names):
+        ends = [_mapped(batch, name, _named) for name in profile.pair]
+        pair = np.where(np.all([end != NOTHING for end in ends], axis=0), mixed(*ends), NOTHING)
     pid = np.full(batch.num_rows, NO_PID, dtype=np.int64)
     for name in profile.pid:
         if name in batch.schema.names:

@@ -16,6 +16,7 @@ from vizsla.analytics.rarity.surprise import surprisals
 from vizsla.analytics.rarity.tally import (
     SLICE,
     START_KEY,
+    START_SUM,
     TIE_KEY,
     TIE_SUM,
     UNIT_KEY,
@@ -54,7 +55,7 @@ def tally(
     """One pass over the scans; `seen` is told of each table as it begins."""
     result = Tallied(share=share)
     heaps: dict[str, Heap] = {}
-    ties, starts = Heap(TIE_KEY, TIE_SUM), Heap(START_KEY, {})
+    ties, starts = Heap(TIE_KEY, TIE_SUM), Heap(START_KEY, START_SUM)
     for scan in scans:
         if seen:
             seen(scan.table)
@@ -129,7 +130,7 @@ class Model:
         """The surprisal that a share `p` of the pool reaches."""
         if not len(self.pool.scores):
             return -float(np.log2(p))
-        return float(self.pool.scores[np.searchsorted(-self.pool.at_least, -p * self.pool.n, side="left") - 1])
+        return float(self.pool.scores[np.searchsorted(-self.pool.at_least, -p * self.pool.n, side="right") - 1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,9 +246,9 @@ def _extent(units: Mapping[str, Columns]) -> tuple[int, int, int, int, int]:
     """Host-days, hosts, first and last time, events."""
     days = [np.unique(day_groups(u)[u["hour"] >= 0]) for u in units.values()]
     hosts = [np.unique(u["host"]) for u in units.values()]
-    timed = [u for u in units.values() if len(u["host"])]
-    first = min((int(u["first"].min()) for u in timed), default=0)
-    last = max((int(u["last"].max()) for u in timed), default=0)
+    timed = [(u, u["hour"] >= 0) for u in units.values() if (u["hour"] >= 0).any()]
+    first = min((int(u["first"][known].min()) for u, known in timed), default=0)
+    last = max((int(u["last"][known].max()) for u, known in timed), default=0)
     return len(_union(days)), len(_union(hosts)), first, last, sum(int(u["n"].sum()) for u in units.values())
 
 

@@ -12,11 +12,11 @@ from vizsla.analytics.rarity.encode import NO_TIME, U64, Encoder, mixed
 from vizsla.analytics.rarity.fields import profile
 from vizsla.analytics.rarity.keys import keys
 from vizsla.analytics.rarity.tally import PART, TIE_KEY, packed, tie_columns
-from vizsla.nouns.event import TIME
+from vizsla.nouns.event import ID, TIME
 
 KEY = "__tie"  # column of the tie each picked row belongs to
 KIND = "__kind"
-A_TIE = 3  # rows picked of one tie in a batch: the first few show what all of them are
+A_TIE = 3  # rows picked of one tie: the first few show what all of them are
 
 
 def tie_key(columns: dict[str, np.ndarray]) -> U64:
@@ -47,15 +47,22 @@ class Pick:
                 found = tie_key(columns)
                 at = np.minimum(np.searchsorted(wanted, found), len(wanted) - 1)
                 hits = np.flatnonzero(wanted[at] == found)
-                hits = hits[_first_few(found[hits])]
-                if len(hits):
-                    yield packed("row", rows.kind, plain(batch, rows.at[timed][hits], found[hits], rows.kind))
+                places = rows.at[timed][hits]
+                first = _first_few(found[hits], columns["time"][hits], _ids(batch, places))
+                if len(first):
+                    yield packed("row", rows.kind, plain(batch, places[first], found[hits][first], rows.kind))
             encoder.words.clear()
 
 
-def _first_few(codes: U64) -> np.ndarray:
-    """Places of the first A_TIE rows of each code."""
-    order = np.argsort(codes, kind="stable")
+def _ids(batch: pa.RecordBatch, places: np.ndarray) -> np.ndarray:
+    """The event ids of these rows."""
+    ids = batch.column(ID).take(pa.array(places))
+    return np.array((ids.dictionary_decode() if pa.types.is_dictionary(ids.type) else ids).to_pylist(), dtype=str)
+
+
+def _first_few(codes: U64, time: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Places of the first A_TIE rows of each code, by time and id: the same however the rows were dealt."""
+    order = np.lexsort((ids, time, codes))
     ordered = codes[order]
     begins = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(order) else np.zeros(0, np.int64)
     counts = np.diff(np.r_[begins, len(order)])

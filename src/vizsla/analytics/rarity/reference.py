@@ -75,8 +75,8 @@ class FieldCounts:
         per_host = merge_rows(rows, ("pair", "host"), summed)
         order = np.argsort(per_host["pair"], kind="stable")
         per_host = {name: values[order] for name, values in per_host.items()}
-        begins = np.flatnonzero(np.r_[True, per_host["pair"][1:] != per_host["pair"][:-1]])
-        ends = np.r_[begins[1:], len(order)] if len(begins) else begins
+        begins = np.flatnonzero(np.r_[[True] * bool(len(order)), per_host["pair"][1:] != per_host["pair"][:-1]])
+        ends = np.r_[begins[1:], len(order)]
         hosts = pa.ListArray.from_arrays(
             pa.array(np.r_[begins, ends[-1:]].astype(np.int32)), pa.array(per_host["host"])
         )

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from vizsla.analytics.rarity.encode import I64, NO_TIME, NOTHING, U64, Encoder, Rows, code_of, mixed
+from vizsla.analytics.rarity.encode import HOUR, I64, NO_TIME, NOTHING, U64, Encoder, Rows, code_of, mixed
 from vizsla.analytics.rarity.fields import profile
 from vizsla.analytics.rarity.keys import NO_PID, Keys, keys, starts
 
@@ -60,7 +60,7 @@ class Tally:
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         encoder = Encoder(profile(self.table))
         units: dict[str, Heap] = {}
-        ties, begun = Heap(TIE_KEY, TIE_SUM), Heap(START_KEY, {})
+        ties, begun = Heap(TIE_KEY, TIE_SUM), Heap(START_KEY, START_SUM)
         for batch in batches:
             if not batch.num_rows:
                 continue
@@ -98,7 +98,8 @@ UNIT_KEY = ("host", "hour", "pattern")
 UNIT_SUM = {"n": "sum", "first": "min", "last": "max"}
 TIE_KEY = ("host", "slice", "guid", "pid", "logon", "pair", "kind", "pattern")
 TIE_SUM = {"n": "sum", "time": "min"}
-START_KEY = ("host", "guid", "pid", "parent_guid", "parent_pid", "launched", "time", "known")
+START_KEY = ("host", "guid", "pid", "parent_guid", "parent_pid", "launched", "when", "known")
+START_SUM = {"time": "min"}
 
 
 def unit_columns(rows: Rows) -> dict[str, np.ndarray]:
@@ -136,26 +137,27 @@ def tie_columns(rows: Rows, tied: Keys, chosen: np.ndarray) -> dict[str, np.ndar
 
 
 def add_starts(heap: Heap, batch: pa.RecordBatch, rows: Rows, tied: Keys, chosen: np.ndarray) -> None:
-    """Process starts, and the pairings of a GUID with a pid (`known`: not a start), since pids are used again."""
+    """Process starts, and the pairings of a GUID with a pid (`known`: not a start), since pids are used again.
+
+    Of a pairing the first in an hour is kept, whichever batches its events came in.
+    """
     at = rows.at[chosen]
     begun = starts(batch, at, rows.kind)
     if begun is not None:
         heap.add({
             "host": rows.host[chosen], "guid": tied.guid[at], "pid": begun.pid, "parent_guid": begun.parent_guid,
-            "parent_pid": begun.parent_pid, "launched": begun.launched.astype(np.int64), "time": rows.time[chosen],
-            "known": np.zeros(len(at), dtype=np.int64),
+            "parent_pid": begun.parent_pid, "launched": begun.launched.astype(np.int64), "when": rows.time[chosen],
+            "known": np.zeros(len(at), dtype=np.int64), "time": rows.time[chosen],
         })  # fmt: skip
         return
     both = (tied.guid[at] != NOTHING) & (tied.pid[at] != NO_PID)
     if both.any():
         at, time = at[both], rows.time[chosen][both]
-        pairs = mixed(rows.host[chosen][both], tied.guid[at], tied.pid[at].astype(np.uint64))
-        _, first = np.unique(pairs, return_index=True)
-        nothing, no_pid = np.zeros(len(first), dtype=np.uint64), np.full(len(first), NO_PID)
+        nothing, no_pid = np.zeros(len(at), dtype=np.uint64), np.full(len(at), NO_PID)
         heap.add({
-            "host": rows.host[chosen][both][first], "guid": tied.guid[at][first], "pid": tied.pid[at][first],
-            "parent_guid": nothing, "parent_pid": no_pid, "launched": np.zeros(len(first), dtype=np.int64),
-            "time": time[first], "known": np.ones(len(first), dtype=np.int64),
+            "host": rows.host[chosen][both], "guid": tied.guid[at], "pid": tied.pid[at],
+            "parent_guid": nothing, "parent_pid": no_pid, "launched": np.zeros(len(at), dtype=np.int64),
+            "when": time // HOUR, "known": np.ones(len(at), dtype=np.int64), "time": time,
         })  # fmt: skip
 
 
