@@ -39,6 +39,7 @@ class Processes:
     slot: U64  # host and pid as one code; with `time`, ascending
     time: I64
     process: U64
+    since: npt.NDArray[np.bool_]  # whether its start was seen: then it had not the pid before
     known: U64  # codes of processes with a known parent, ascending
     root: U64
 
@@ -51,6 +52,7 @@ class Processes:
         # Within the slot's run of starts, the last one not after the event; else the first.
         place = np.minimum(_last_not_after(self.time, begins, ends, time + CLOCK), len(self.process) - 1)
         near = (begins < ends) & (np.abs(self.time[place] - time) < DAY)
+        near &= ~self.since[place] | (self.time[place] <= time + SAME_START)
         return np.where(near, self.process[place], NOTHING)
 
     def roots(self, process: U64) -> U64:
@@ -77,19 +79,20 @@ def processes(starts: Mapping[str, np.ndarray]) -> Processes:
     """The processes that starts and pairings of GUID and pid tell of."""
     if not starts:
         nothing, never = np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64)
-        return Processes(nothing, never, nothing, nothing, nothing)
+        return Processes(nothing, never, nothing, never.astype(bool), nothing, nothing)
     host, guid, pid, time = starts["host"], starts["guid"], starts["pid"], starts["time"]
     slot = mixed(host, pid.astype(np.uint64))
     named = guid != NOTHING
     process = np.where(named, mixed(host, guid), mixed(slot, time.astype(np.uint64)))
     doubled = ~named & _near(slot, time, slot[named], time[named])
     keep = ~doubled & (pid != NO_PID)
-    order = np.lexsort((time[keep], slot[keep]))
-    table = Processes(slot[keep][order], time[keep][order], process[keep][order], process[:0], process[:0])
+    order = np.lexsort((process[keep], time[keep], slot[keep]))
     begun = ~doubled & (starts["known"] == 0)
+    since = np.isin(process, process[begun])[keep][order]
+    table = Processes(slot[keep][order], time[keep][order], process[keep][order], since, process[:0], process[:0])
     parent = _parents({name: values[begun] for name, values in starts.items()}, table)
     known, root = _roots(process[begun], parent)
-    return Processes(table.slot, table.time, table.process, known, root)
+    return Processes(table.slot, table.time, table.process, table.since, known, root)
 
 
 def _near(slot: U64, time: I64, other_slot: U64, other_time: I64) -> npt.NDArray[np.bool_]:
@@ -151,5 +154,5 @@ def anchors(ties: Mapping[str, np.ndarray], table: Processes) -> Anchors:
     kind = np.select([process != NOTHING, session != NOTHING, ties["pair"] != NOTHING], [PROCESS, SESSION, PAIR], PLACE)
     place = mixed(host, ties["kind"], (time // SLICE).astype(np.uint64))
     chosen = [kind == PROCESS, kind == SESSION, kind == PAIR]
-    code = np.select(chosen, [table.roots(process), session, ties["pair"]], place)
+    code = np.select(chosen, [table.roots(process), session, mixed(host, ties["pair"])], place)
     return Anchors(code.astype(np.uint64), kind.astype(np.int8), process.astype(np.uint64))
