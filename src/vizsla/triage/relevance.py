@@ -13,10 +13,9 @@ from importlib import resources
 from typing import Any
 
 from vizsla.declared import from_yaml
+from vizsla.shape import shape
 from vizsla.triage import attack
 from vizsla.triage.native import Fields
-
-_CODE = re.compile(r"^(0x[0-9a-f]{1,8}|[0-9]{1,5}|%%[0-9]+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +42,13 @@ def _table() -> dict[str, Any]:
 
 
 def _shaped(test: str, wanted: str) -> str:
-    """What a rule looks for, with digits generalised as shapes have them; short codes are kept in shapes."""
-    return wanted if test in ("mask", "prefix") or _CODE.match(wanted) else re.sub("[0-9]+", "#", wanted)
+    """What a rule looks for, with digits generalised as shapes have them.
+
+    Shapes keep values that are as a whole a code or an address: only `equals` compares whole values.
+    """
+    if test in ("mask", "prefix"):
+        return wanted
+    return shape(wanted) if test == "equals" else re.sub("[0-9]+", "#", wanted)
 
 
 @cache
