@@ -42,12 +42,19 @@ class Snapshot:
     files: tuple[DataFile, ...]
 
 
-@lru_cache(1)
-def _writing() -> Any:
+@lru_cache(2)
+def _writing(*, lasting: bool) -> Any:
+    """How Parquet is written: fast what comes in, small what lasts.
+
+    An append cuts a batch into days, each with a chunk per column: with Zstandard, setting up its state for
+    thousands of small chunks costs four times all the rest of the writing. Compaction writes few large ones.
+    """
     from deltalake import ColumnProperties, WriterProperties
 
-    plain = ColumnProperties(dictionary_enabled=False)  # no two ids are the same: a dictionary would be dead weight
-    return WriterProperties(compression="ZSTD", compression_level=1, column_properties={ID: plain})
+    plain = {ID: ColumnProperties(dictionary_enabled=False)}  # no two ids are the same: nothing to look up
+    if lasting:
+        return WriterProperties(compression="ZSTD", compression_level=1, column_properties=plain)
+    return WriterProperties(compression="SNAPPY", column_properties=plain)
 
 
 def exists(root: Path) -> bool:
@@ -108,7 +115,7 @@ def write(root: Path, events: pa.Table) -> None:
             schema_mode="merge",
             partition_by=[DAY],
             configuration={"delta.dataSkippingStatsColumns": _STATS},
-            writer_properties=_writing(),
+            writer_properties=_writing(lasting=False),
         )
     except (DeltaError, OSError) as error:
         raise LakeError(
@@ -126,7 +133,9 @@ def merge_small(root: Path, days: Sequence[str] | None = None) -> int:
     table = _open(root)
     partitions = None if days is None else [(DAY, "in", list(days))]
     try:
-        done = table.optimize.compact(partition_filters=partitions, target_size=TARGET, writer_properties=_writing())
+        done = table.optimize.compact(
+            partition_filters=partitions, target_size=TARGET, writer_properties=_writing(lasting=True)
+        )
     except (DeltaError, OSError) as error:
         raise LakeError(
             f"files of the lake cannot be merged: {error}", where=str(root), fix="check free space; run again"
