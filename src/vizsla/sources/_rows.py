@@ -17,10 +17,12 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 
 from vizsla.nouns.event import EVENT_FIELDS, EXTRA, MAX_COLUMNS, ORIGIN
 
 MAX_ROWS = 25_000
+MAX_NAME = 200  # characters of a column's name: every file of a table and every commit repeats them
 MAX_BYTES = 8 << 20  # of raw text; larger batches are slower, since they no longer fit in the processor's caches
 OWN = frozenset(EVENT_FIELDS.names) | {EXTRA}
 FEW = 256  # rows
@@ -45,7 +47,7 @@ def unique(names: Iterable[str | None]) -> Names:
         if raw is None:
             distinct.append(None)
             continue
-        name = native(printable(raw))
+        name = native(_bounded(printable(raw)))
         candidate, n = name, 1
         while candidate in seen:
             n += 1
@@ -53,6 +55,13 @@ def unique(names: Iterable[str | None]) -> Names:
         seen.add(candidate)
         distinct.append(candidate)
     return tuple(distinct)
+
+
+def _bounded(name: str) -> str:
+    """A name that a schema can hold; a hash keeps long names apart."""
+    if len(name) <= MAX_NAME:
+        return name
+    return f"{name[:MAX_NAME]}…{xxhash.xxh3_64_hexdigest(name.encode())}"
 
 
 def printable(text: str) -> str:

@@ -16,6 +16,9 @@ Micros = npt.NDArray[np.int64]  # microseconds since 1970 in UTC; NONE where the
 NONE = np.iinfo(np.int64).min
 FEW = 256  # rows: below it, a loop is faster than Arrow
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+# Beyond the first and the last day that calendars know, no engine and no face could say when an event was.
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _BEGINNING).days * 86_400_000_000
+_LAST = (datetime.max.replace(tzinfo=UTC) - _BEGINNING).days * 86_400_000_000
 ZONED = r"(?:[Zz]|UTC|GMT|[+-]\d\d:?\d\d)\s*$"
 _ZONED = re.compile(ZONED)
 
@@ -83,5 +86,5 @@ def parse_epoch(texts: pa.Array) -> Micros:
 
 
 def timestamps(times: Micros) -> pa.Array:
-    """As an Arrow column of UTC timestamps, null where there is no time."""
-    return pa.array(times, mask=times == NONE).cast(pa.timestamp("us", tz="UTC"))
+    """As an Arrow column of UTC timestamps, null where there is no time, or one outside the years 1 to 9999."""
+    return pa.array(times, mask=(times < _FIRST) | (times > _LAST)).cast(pa.timestamp("us", tz="UTC"))

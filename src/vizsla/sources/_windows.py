@@ -27,6 +27,7 @@ TABLES = {
     "windows powershell": "windows_powershell_classic",
 }
 MAX_CLOCKS = 100_000
+MAX_DEPTH = 32  # levels of nesting that become columns; what lies deeper stays JSON text
 QUARTER = 15 * 60 * 1_000_000  # zones differ by multiples of this
 
 _ATTRIBUTES = {
@@ -190,10 +191,10 @@ def _attributes(attributes: dict[str, Any], flat: dict[str, Any], within: str) -
             put(flat, f"{within}_{name}", value)
 
 
-def _leaves(data: dict[str, Any], flat: dict[str, Any], within: str) -> None:
+def _leaves(data: dict[str, Any], flat: dict[str, Any], within: str, depth: int = 0) -> None:
     """Leaves by their own names; unnamed `Data` elements as param1, param2, …"""
     for key, value in data.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and depth < MAX_DEPTH:
             if key == "#attributes":
                 _attributes(value, flat, within)
             elif key.endswith("_attributes"):
@@ -202,7 +203,7 @@ def _leaves(data: dict[str, Any], flat: dict[str, Any], within: str) -> None:
                 _attributes(value.get("#attributes") or {}, flat, key)
                 _texts(key, value["#text"], flat, within)
             else:
-                _leaves(value, flat, within)
+                _leaves(value, flat, within, depth + 1)
         elif key == "Data" or isinstance(value, list):
             _texts(key, value, flat, within)
         elif value is not None:

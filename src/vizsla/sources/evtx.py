@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from io import SEEK_END
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
@@ -13,6 +16,8 @@ from vizsla.sources._windows import SPECS, WindowsTables, flatten_event, quick_n
 
 MAGIC = b"ElfFile\x00"
 CHECK_EVERY = 1024
+HEADER, CHUNK, CHUNK_MAGIC = 4096, 65536, b"ElfChnk\x00"
+MOST = CHUNK // 28  # records in a chunk: each has a header of 24 bytes and its size in 4
 
 
 class Evtx:
@@ -66,6 +71,33 @@ def _read(content: str | BinaryIO, name: str, tables: WindowsTables) -> Iterator
         count += 1
         if not count % CHECK_EVERY:
             yield from tables.full()
+    yield from _missing(content, name, count)
+
+
+def _missing(content: str | BinaryIO, name: str, count: int) -> Iterator[Rejected]:
+    """What the file's own headers count and the parser did not give: chunks cut off, records whose mark was wiped.
+
+    The parser ends a chunk without a word where a record's mark is zero, and the file where a chunk is not whole.
+    """
+    with Path(content).open("rb") if isinstance(content, str) else nullcontext(content) as file:
+        size = file.seek(0, SEEK_END)
+        file.seek(0)
+        named = int.from_bytes(file.read(HEADER)[42:44], "little")
+        whole = max(size - HEADER, 0) // CHUNK
+        if whole < named:
+            yield Rejected(f"{name}#{size}", f"the file is cut off: its header counts {named} chunks, it holds {whole}")
+        counted = 0
+        for chunk in range(whole):
+            file.seek(HEADER + chunk * CHUNK)
+            head = file.read(24)
+            if head.startswith(CHUNK_MAGIC):
+                first, last = (int.from_bytes(head[at : at + 8], "little") for at in (8, 16))
+                counted += last - first + 1 if 0 <= last - first < MOST else 0
+    if count < counted:
+        yield Rejected(
+            f"{name}#missing",
+            f"{counted - count} of the {counted} records that the chunks' headers count could not be read",
+        )
 
 
 def _add(tables: WindowsTables, record: dict[str, Any]) -> str | None:

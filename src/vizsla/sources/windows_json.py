@@ -15,7 +15,7 @@ from typing import Any
 
 from vizsla.source import Batch, LogFile, Rejected
 from vizsla.sources._json import Bad, Portion, head_records, records
-from vizsla.sources._windows import SPECS, WindowsTables, data_name, flatten_event, put, table_of, text_of
+from vizsla.sources._windows import MAX_DEPTH, SPECS, WindowsTables, data_name, flatten_event, put, table_of, text_of
 
 LEVELS = frozenset({"INFO", "WARNING", "ERROR", "CRITICAL", "DEBUG", "VERBOSE", "AUDIT_SUCCESS", "AUDIT_FAILURE"})
 FLAT = {
@@ -141,11 +141,11 @@ def flatten_beat(record: dict[str, Any]) -> dict[str, Any]:
     """A winlogbeat record of any version, flat, with canonical names."""
     flat: dict[str, Any] = {}
 
-    def walk(value: dict[str, Any], prefix: str) -> None:
+    def walk(value: dict[str, Any], prefix: str, depth: int = 0) -> None:
         for key, inner in value.items():
             name = prefix + key
-            if isinstance(inner, dict):
-                walk(inner, name + ".")
+            if isinstance(inner, dict) and depth < MAX_DEPTH:
+                walk(inner, name + ".", depth + 1)
             elif inner is not None:
                 put(flat, beat_name(name), inner)
 
