@@ -31,6 +31,7 @@ class Profile:
     kind: str | None
     actor: tuple[str, ...]
     also: tuple[str, ...]  # actor columns that are compared as fields too
+    host_acts: bool  # the actor is the host itself: only what it does can be a surprise
     ignore: tuple[str, ...]
     derived: tuple[Derived, ...]
     guid: tuple[str, ...]
@@ -85,7 +86,15 @@ def profile(table: str) -> Profile:
     """The profile of a table: the defaults, then every entry whose name matches, the exact name last."""
     declared = _declared()
     ignore = [_squeezed(declared["defaults"]["ignore"])]
-    merged: dict[str, Any] = {"kind": None, "actor": [], "also": [], "derive": [], "anchor": {}, "family": {}}
+    merged: dict[str, Any] = {
+        "kind": None,
+        "actor": [],
+        "also": [],
+        "host_acts": False,
+        "derive": [],
+        "anchor": {},
+        "family": {},
+    }
     entries = sorted(declared["tables"].items(), key=lambda item: (item[0] == table, item[0]))
     for name, entry in entries:
         if not fnmatchcase(table, name):
@@ -95,7 +104,7 @@ def profile(table: str) -> Profile:
         merged["anchor"] = {**merged["anchor"], **entry.get("anchor", {})}
         merged["derive"] = [*merged["derive"], *entry.get("derive", [])]
         merged["family"] = {**merged["family"], **entry.get("family", {})}
-        for key in ("kind", "actor", "also"):
+        for key in ("kind", "actor", "also", "host_acts"):
             merged[key] = entry.get(key, merged[key])
     anchor = merged["anchor"]
     return Profile(
@@ -103,6 +112,7 @@ def profile(table: str) -> Profile:
         kind=merged["kind"],
         actor=tuple(merged["actor"]),
         also=tuple(merged["also"]),
+        host_acts=bool(merged["host_acts"]),
         ignore=tuple(ignore),
         derived=tuple(Derived(d["field"], d["from"], d["pattern"]) for d in merged["derive"]),
         guid=tuple(anchor.get("guid", ())),

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vizsla.analytics.rarity.encode import I64, NOTHING, U64, mixed
+from vizsla.analytics.rarity.fields import profile
 from vizsla.analytics.rarity.reference import ACTOR, Columns, FieldCounts, Index, KindCounts
 from vizsla.analytics.rarity.tally import FIELD
 
@@ -53,7 +54,9 @@ def parts(units: Columns, counts: KindCounts, group: Groups = None) -> Iterator[
     """
     actor = np.asarray(units["actor"], dtype=np.uint64)
     nobody = np.zeros_like(actor)
-    yield ACTOR, _field(nobody, actor, counts.fields.get(ACTOR), group)
+    # A new host is new in everything it does; that it is new is said once, not with each of its events.
+    acts = not profile(counts.kind.partition(":")[0]).host_acts
+    yield ACTOR, _field(nobody, actor, counts.fields.get(ACTOR), group) if acts else np.zeros(len(actor))
     for name, values in units.items():
         if name.startswith(FIELD):
             codes = np.asarray(values, dtype=np.uint64)
