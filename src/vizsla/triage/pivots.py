@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from vizsla.nouns import Evidence, Finding, Pivot
+from vizsla.safe import hidden
 from vizsla.triage.native import (
     PROCESS_FIELDS,
     Fields,
@@ -31,7 +32,6 @@ from vizsla.triage.native import (
 
 MARGIN = timedelta(minutes=10)
 LONGEST = 500  # characters of a value that goes into a query
-HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 CHANNELS = {
     "windows_sysmon": "Microsoft-Windows-Sysmon/Operational",
     "windows_security": "Security",
@@ -71,24 +71,24 @@ TELLING = (
 
 def shell(value: str) -> str:
     """A word for a POSIX shell. Values with hidden characters are written as $'...' with escapes (bash, zsh)."""
-    if not any(hidden(c) for c in value):
+    if not any(unseen(c) for c in value):
         return shlex.quote(value)
     return "$'" + "".join(_ansi_c(c) for c in value) + "'"
 
 
 def spl(value: str) -> str:
     """A quoted value of Splunk's search command; what it cannot hold (control characters, '`') becomes a wildcard."""
-    return '"' + "".join("*" if c == "`" or hidden(c) else f"\\{c}" if c in '\\"' else c for c in value) + '"'
+    return '"' + "".join("*" if c == "`" or unseen(c) else f"\\{c}" if c in '\\"' else c for c in value) + '"'
 
 
 def kql(value: str) -> str:
     """A KQL string literal."""
-    return '"' + "".join(f"\\{c}" if c in '\\"' else _utf16(c) if hidden(c) else c for c in value) + '"'
+    return '"' + "".join(f"\\{c}" if c in '\\"' else _utf16(c) if unseen(c) else c for c in value) + '"'
 
 
 def vql(value: str) -> str:
     """A VQL string literal; hidden characters as the escaped bytes of their UTF-8."""
-    return '"' + "".join(f"\\{c}" if c in '\\"' else _bytes(c) if hidden(c) else c for c in value) + '"'
+    return '"' + "".join(f"\\{c}" if c in '\\"' else _bytes(c) if unseen(c) else c for c in value) + '"'
 
 
 def needle(value: str) -> str:
@@ -102,9 +102,9 @@ def sql(value: str) -> str:
     return "'" + value.replace("'", "''").replace("\x00", "") + "'"
 
 
-def hidden(char: str) -> bool:
-    """Whether a character cannot be seen, or moves what can be."""
-    return not " " <= char <= "~" and (unicodedata.category(char) in HIDDEN or (char.isspace() and char != " "))
+def unseen(char: str) -> bool:
+    """Whether a character must not stand in a query as it is: it cannot be seen, or stacks upon others."""
+    return hidden(char) or unicodedata.category(char) in ("Mn", "Me")
 
 
 def _utf16(char: str) -> str:
@@ -122,7 +122,7 @@ def _bytes(char: str) -> str:
 def _ansi_c(char: str) -> str:
     if char in "\\'":
         return f"\\{char}"
-    return _bytes(char) if hidden(char) else char
+    return _bytes(char) if unseen(char) else char
 
 
 @dataclass(frozen=True, slots=True)
