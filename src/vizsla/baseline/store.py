@@ -122,6 +122,10 @@ class BaselineStore:
         folder = self._home(name) / str(number)
         return read_folder(folder)
 
+    def folder(self, name: str) -> Path:
+        """Where the version in use lies. Raises BaselineError where there is no such baseline."""
+        return self._home(name) / str(self.current(name))
+
     def rollback(self, name: str, to: int | None = None) -> int:
         """Go back to an earlier version (None: the one before); later ones stay on disk."""
         now = self.current(name)

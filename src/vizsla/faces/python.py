@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +34,11 @@ def open_lake(lake: AnyLake = None, *, create: bool = False) -> Lake:
     """The lake at a path. Raises LakeError where there is none, unless `create`."""
     if isinstance(lake, Lake):
         return lake
-    return Lake.open(lake or os.environ.get("VIZSLA_LAKE") or "vizsla-lake", create=create)
+    return Lake.open(lake or _default(), create=create)
+
+
+def _default() -> Path:
+    return Path(os.environ.get("VIZSLA_LAKE") or "vizsla-lake")
 
 
 def ingest(
@@ -108,8 +113,23 @@ def run_hunt(request: HuntRequest, *, progress: Progress | None = None) -> HuntR
     from vizsla.faces.redact import redacted_result
     from vizsla.hunt import hunt as run
 
-    result = run(request, progress=progress)
+    result = run(replace(request, baseline=_found(request.baseline, request.lake)), progress=progress)
     return redacted_result(result) if request.redact else result
+
+
+def _found(baseline: str | None, lake: str | None) -> str | None:
+    """A baseline by name: of the lake hunted in, or else of the default lake, where `vizsla learn` puts it.
+
+    So that new logs can be held against what was learnt without being mixed with it.
+    """
+    home = _default()
+    if baseline is None or (Path(baseline) / "meta.json").exists() or not home.is_dir():
+        return baseline
+    from vizsla.baseline import BaselineStore
+
+    own = lake is not None and Path(lake).is_dir() and baseline in BaselineStore(open_lake(lake)).names()
+    store = BaselineStore(open_lake(home))
+    return str(store.folder(baseline)) if not own and baseline in store.names() else baseline
 
 
 def learn(
