@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from analytic_samples import Install
     from vizsla.engine import Engine
 
 
@@ -48,6 +49,14 @@ def duckdb_engine() -> Iterator[Engine]:
 
     with connect("duckdb") as engine:
         yield engine
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """`installed(analytic, …)`: from now on these and rarity are all the analytics that there are."""
+    from analytic_samples import installing
+
+    yield from installing(monkeypatch)
 
 
 _SPARK: list[Engine] = []

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 import vizsla.analytics as package
+from analytic_samples import Install, Point
 from logon_samples import MONDAY, lake_of, working_days
 from vizsla.analytic import OBSERVED, Analytic, Builtin, Need, State, lacking, observed
 from vizsla.analytics import _template, chosen, failures, registry
@@ -195,33 +196,12 @@ def test_wrong_words_are_found(monkeypatch: pytest.MonkeyPatch, field: str, valu
         check_needs(_template.ANALYTIC)
 
 
-class _Point:
-    def __init__(self, value: str, loaded: object) -> None:
-        self.value, self.loaded = value, loaded
-
-    def load(self) -> object:
-        if isinstance(self.loaded, Exception):
-            raise self.loaded
-        return self.loaded
-
-
-@pytest.fixture
-def points(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def install(*found: _Point) -> None:
-        monkeypatch.setattr(package, "entry_points", lambda group: list(found) if group == "vizsla.analytics" else [])
-        package._loaded.cache_clear()
-
-    yield install
-    monkeypatch.undo()
-    package._loaded.cache_clear()
-
-
-def test_third_parties_join_and_broken_ones_are_told(points: Any) -> None:
+def test_third_parties_join_and_broken_ones_are_told(installed: Install) -> None:
     class Loud(_template.HourOfLogon):
         name = "Loud"
 
-    points(_Point("other:ANALYTIC", _template.ANALYTIC), _Point("broken:ANALYTIC", ImportError("no such thing")),
-           _Point("odd:ANALYTIC", object()), _Point("loud:ANALYTIC", Loud()))  # fmt: skip
+    installed(Point(_template.ANALYTIC, "other:ANALYTIC"), Point(ImportError("no such thing"), "broken:ANALYTIC"),
+           Point(object(), "odd:ANALYTIC"), Point(Loud(), "loud:ANALYTIC"))  # fmt: skip
     assert registry()["hour_of_logon"] is _template.ANALYTIC
     assert failures() == {
         "broken:ANALYTIC": "ImportError: no such thing",
@@ -232,8 +212,8 @@ def test_third_parties_join_and_broken_ones_are_told(points: Any) -> None:
     assert list(chosen(["hour_of_logon"])) == ["hour_of_logon"]
 
 
-def test_two_of_one_name_fail_loudly(points: Any) -> None:
-    points(_Point("other:ANALYTIC", registry()["rarity"]))
+def test_two_of_one_name_fail_loudly(installed: Install) -> None:
+    installed(Point(registry()["rarity"], "other:ANALYTIC"))
     with pytest.raises(AnalyticError, match="two analytics are named 'rarity'"):
         registry()
 

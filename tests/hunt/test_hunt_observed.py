@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import vizsla.analytics as package
-from logon_samples import MONDAY, batch, lake_of, working_days
+from analytic_samples import Install
+from logon_samples import MONDAY, Logon, batch, lake_of, working_days
 from vizsla.analytic import State
 from vizsla.analytics import _template
 from vizsla.baseline import BaselineStore
+from vizsla.calibration import e_value
 from vizsla.engine import Engine
 from vizsla.errors import BaselineError, UsageError
 from vizsla.hunt import hunt, learn
-from vizsla.hunt.observed import AGAIN, SHORT
+from vizsla.hunt.observed import AGAIN, SHORT, observe
+from vizsla.hunt.scope import scans_of
 from vizsla.lake import Lake, Scan
 from vizsla.nouns import Finding, HuntRequest
 
@@ -30,31 +31,8 @@ LATER = MONDAY + timedelta(days=28)
 NIGHT = LATER + timedelta(hours=3, minutes=12)
 
 
-@dataclass
-class _Point:
-    loaded: object
-    value: str = "test:ANALYTIC"
-
-    def load(self) -> object:
-        return self.loaded
-
-
 @pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """`installed(analytic, …)`: as if their packages were."""
-
-    def install(*analytics: object) -> None:
-        points = [_Point(analytic) for analytic in analytics]
-        monkeypatch.setattr(package, "entry_points", lambda group: points if group == package.GROUP else [])
-        package._loaded.cache_clear()
-
-    yield install
-    monkeypatch.undo()
-    package._loaded.cache_clear()
-
-
-@pytest.fixture
-def quiet(tmp_path: Path, installed: Any) -> Lake:
+def quiet(tmp_path: Path, installed: Install) -> Lake:
     installed(_template.ANALYTIC)
     lake = lake_of(tmp_path / "quiet", working_days(MONDAY, DAYS))
     assert learn([], lake, "b").report.unable == []
@@ -103,8 +81,6 @@ def test_a_logon_at_night_is_found_and_explained(quiet: Lake, night: str) -> Non
 
 
 def test_bits_come_from_the_baselines_own_scores(quiet: Lake, night: str) -> None:
-    from vizsla.calibration import e_value
-
     result = hunt(HuntRequest(lake=night, baseline=baseline_of(quiet), analytics=["hour_of_logon"]))
     (line,) = result.findings[0].evidence
     tail = BaselineStore(quiet).load("b").analytics["hour_of_logon"].tail
@@ -125,7 +101,7 @@ def test_it_stands_beside_rarity(quiet: Lake, night: str) -> None:
     assert lead.bits == pytest.approx(sum(line.bits for line in lead.evidence))
 
 
-def test_evidence_of_one_family_does_not_add(tmp_path: Path, installed: Any, night: str) -> None:
+def test_evidence_of_one_family_does_not_add(tmp_path: Path, installed: Install, night: str) -> None:
     class Beside(_template.HourOfLogon):
         """Looks at what rarity looks at."""
 
@@ -140,7 +116,7 @@ def test_evidence_of_one_family_does_not_add(tmp_path: Path, installed: Any, nig
     assert sum(line.bits > 0 for line in lead.evidence) == 1
 
 
-def test_rarity_alone_is_as_if_no_other_were_there(quiet: Lake, night: str, installed: Any, tmp_path: Path) -> None:
+def test_rarity_alone_is_as_if_no_other_were_there(quiet: Lake, night: str, installed: Install, tmp_path: Path) -> None:
     asked = HuntRequest(lake=night, baseline=baseline_of(quiet), analytics=["rarity"])
     chosen = hunt(asked)
     assert not [line for f in chosen.findings for line in lines_of(f)]
@@ -152,7 +128,7 @@ def test_rarity_alone_is_as_if_no_other_were_there(quiet: Lake, night: str, inst
     assert [(f.id, f.bits) for f in bare.findings] == [(f.id, f.bits) for f in chosen.findings]
 
 
-def test_without_a_baseline_it_ranks_and_claims_nothing(tmp_path: Path, installed: Any) -> None:
+def test_without_a_baseline_it_ranks_and_claims_nothing(tmp_path: Path, installed: Install) -> None:
     installed(_template.ANALYTIC)
     lake_of(tmp_path / "all", [*working_days(MONDAY, 10), (MONDAY + timedelta(days=5, hours=3), "ws1", "ada")])
     result = hunt(HuntRequest(lake=str(tmp_path / "all"), analytics=["hour_of_logon"]))
@@ -163,7 +139,7 @@ def test_without_a_baseline_it_ranks_and_claims_nothing(tmp_path: Path, installe
     assert first.run.hosts == 6
 
 
-def test_one_day_is_too_little_to_calibrate_on(tmp_path: Path, installed: Any) -> None:
+def test_one_day_is_too_little_to_calibrate_on(tmp_path: Path, installed: Install) -> None:
     installed(_template.ANALYTIC)
     lake = lake_of(tmp_path / "day", working_days(MONDAY, 1))
     learnt = learn([], lake, "b")
@@ -172,7 +148,7 @@ def test_one_day_is_too_little_to_calibrate_on(tmp_path: Path, installed: Any) -
     assert [(u.analytic, u.missing) for u in report.unable] == [("hour_of_logon", AGAIN)]
 
 
-def test_what_is_missing_is_told(tmp_path: Path, installed: Any) -> None:
+def test_what_is_missing_is_told(tmp_path: Path, installed: Install) -> None:
     installed(_template.ANALYTIC)
     lake = Lake.open(tmp_path / "lake", create=True)
     events = batch(working_days(MONDAY, 3)).drop_columns(["TargetUserName"])
@@ -183,7 +159,7 @@ def test_what_is_missing_is_told(tmp_path: Path, installed: Any) -> None:
     ]
 
 
-def test_an_empty_lake_and_an_unknown_name(tmp_path: Path, installed: Any) -> None:
+def test_an_empty_lake_and_an_unknown_name(tmp_path: Path, installed: Install) -> None:
     installed(_template.ANALYTIC)
     lake = Lake.open(tmp_path / "lake", create=True)
     report = hunt(HuntRequest(lake=str(lake.root))).report
@@ -192,7 +168,7 @@ def test_an_empty_lake_and_an_unknown_name(tmp_path: Path, installed: Any) -> No
         hunt(HuntRequest(lake=str(lake.root), analytics=["hour_of_logout"]))
 
 
-def test_an_analytic_that_fails_stops_no_other(tmp_path: Path, installed: Any, night: str) -> None:
+def test_an_analytic_that_fails_stops_no_other(tmp_path: Path, installed: Install, night: str) -> None:
     class Failing(_template.HourOfLogon):
         """Fails."""
 
@@ -225,7 +201,7 @@ def test_what_was_learnt_is_kept_as_data(quiet: Lake) -> None:
         BaselineStore(quiet).load("b")
 
 
-def test_logons_without_a_time_are_counted(tmp_path: Path, installed: Any, night: str) -> None:
+def test_logons_without_a_time_are_counted(tmp_path: Path, installed: Install, night: str) -> None:
     class Timeless(_template.HourOfLogon):
         """Tells no times."""
 
@@ -251,3 +227,39 @@ def test_spark_finds_the_same(quiet: Lake, night: str, java: None) -> None:
                       for f in result.findings])  # fmt: skip
     assert found[0] == found[1]
     assert found[0]
+
+
+def test_what_is_quiet_is_rarely_called_unusual(tmp_path: Path, installed: Install, duckdb_engine: Engine) -> None:
+    """P-values of days like those learnt: a share p of them, and no more, lies at or below p."""
+    installed(_template.ANALYTIC)
+    draw = np.random.default_rng(7)
+    first = at_any_hour(draw, MONDAY, 16)
+    lake = lake_of(tmp_path / "quiet", first)
+    known = learn([], lake, "b").baseline.analytics["hour_of_logon"]
+    later = lake_of(tmp_path / "later", at_any_hour(draw, MONDAY + timedelta(days=60), 16))
+    found = observe(duckdb_engine, scans_of(later, duckdb_engine), _template.ANALYTIC, known.state)
+    p = known.tail.p(found["score"].to_numpy())
+    assert len(p) == 40 * 16 * 3
+    for level in (0.1, 0.01):
+        assert 0.3 * level < (p <= level).mean() < 1.6 * level
+    assert e_value(p).mean() < 1.1
+
+
+def at_any_hour(draw: np.random.Generator, first: datetime, days: int) -> list[Logon]:
+    """Forty people with hours of their own, each at a computer of theirs."""
+    logons = []
+    for who in range(40):
+        for day in range(days):
+            for hour in draw.normal(8 + who % 5, 2 + who % 3, size=3):
+                when = first + timedelta(days=day, hours=float(np.clip(hour, 0, 23.9)))
+                logons.append((when, f"pc{who}", f"user{who}"))
+    return logons
+
+
+def test_words_of_an_event_are_shown_harmlessly(quiet: Lake, tmp_path: Path) -> None:
+    lake_of(tmp_path / "night", [*working_days(LATER, 1), (NIGHT, "ws1", "eve\x1b[2J\u202e")])
+    result = hunt(HuntRequest(lake=str(tmp_path / "night"), baseline=baseline_of(quiet), analytics=["hour_of_logon"]))
+    (line,) = result.findings[0].evidence
+    assert line.why.startswith("eve")
+    for text in (line.why, result.findings[0].title, line.reasons[0].text):
+        assert text.isprintable()

@@ -6,7 +6,6 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
@@ -83,18 +82,13 @@ def _sources() -> Iterator[Check]:
 
 
 def _analytics() -> Iterator[Check]:
-    import pkgutil
+    from vizsla.analytics import failures, registry
 
-    import vizsla.analytics as home
-
-    for module in pkgutil.iter_modules(home.__path__):
-        if not module.name.startswith("_"):
-            yield from _guarded(f"analytic {module.name}", partial(_analytic, f"{home.__name__}.{module.name}"))
-
-
-def _analytic(place: str) -> Iterator[Check]:
-    says = (import_module(place).__doc__ or "").strip().partition("\n")[0]
-    yield Check(f"analytic {place.rpartition('.')[2]}", "ok", says)
+    for name, analytic in registry().items():
+        needs = "; ".join(map(str, analytic.needs))
+        yield Check(f"analytic {name}", "ok", f"{analytic.doc.rstrip('.')}.{f' Needs {needs}.' if needs else ''}")
+    for place, why in failures().items():
+        yield Check(f"analytic {place}", "broken", why)
 
 
 def _views() -> Iterator[Check]:

@@ -86,6 +86,10 @@ def _says(baseline: Baseline) -> list[str]:
         f"the rarest p-value it can state is 1 in {model.pool.n + 1:,} units; of findings, 1 in "
         f"{baseline.replay.host_days + 1:,} host-days",
     ]
+    says += [
+        f"analytic {name}: its own scores on days left out, {found.tail.n:,} units, are what a hunt is held against"
+        for name, found in baseline.analytics.items()
+    ]
     if model.host_days < FEW_HOST_DAYS:
         says.append(
             f"only {model.host_days} host-days: too few to tell one quiet day from another; {FEW_HOST_DAYS} and more "

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from vizsla.analytics import registry
 from vizsla.analytics.rarity.encode import EARLIEST, HOUR, I64, LATEST, NOTHING, U64, code_of, dictionary, mixed, take
-from vizsla.analytics.rarity.fields import profile
+from vizsla.analytics.rarity.fields import Profile, profile
 from vizsla.analytics.rarity.keys import LOGON_KINDS, NO_PID, keys
 from vizsla.analytics.rarity.model import Learnt, ScoredUnits, Tallied, scored
 from vizsla.analytics.rarity.pick import tie_key
@@ -30,7 +30,6 @@ UNIT_SUM = {"n": "sum", "first": "min", "last": "max"}
 SPLIT = "/"
 ROWS = pa.schema([("tie", pa.uint64()), ("score", pa.float64()), ("why", pa.string()),
                   ("event_ids", pa.list_(pa.string()))])  # fmt: skip
-_ANCHOR = {"guid": ("process_guid",), "pid": ("pid",), "logon": ("logon_id",), "pair": ("source", "destination")}
 
 
 def native(kind: str) -> str:
@@ -187,7 +186,7 @@ def _codes(column: pa.ChunkedArray, absent: Sequence[str] = ()) -> U64:
 def _ties(name: str, table: pa.Table) -> dict[str, np.ndarray]:
     """One row per observation, with its episode keys: a logon is its session's, whatever process took it."""
     batch = table.to_batches()[0]
-    tied = keys(batch, replace(profile(""), **_ANCHOR))
+    tied = keys(batch, _anchoring())
     units = table["pattern"], table[SCORE].to_numpy()
     distinct, places = dictionary(table["kind"].combine_chunks())
     kinds: I64 = np.array([code_of(name + SPLIT + kind) for kind in distinct.to_pylist()], dtype=np.uint64)
@@ -207,6 +206,12 @@ def _ties(name: str, table: pa.Table) -> dict[str, np.ndarray]:
         "time": times,
         "n": table["n"].to_numpy(),
     }
+
+
+def _anchoring() -> Profile:
+    """By which columns of observations an episode is told."""
+    pair = ("source", "destination")
+    return replace(profile(""), guid=("process_guid",), pid=("pid",), logon=("logon_id",), pair=pair)
 
 
 def _rows(ties: U64, table: pa.Table) -> pa.Table:

@@ -13,9 +13,12 @@ from vizsla.engine import Engine
 from vizsla.lake import Scan
 from vizsla.nouns import Evidence, Reason
 from vizsla.nouns.event import ID
+from vizsla.safe import shortened, visible
 from vizsla.triage.assemble import EVENTS, Line, event_ref
 from vizsla.triage.observed import ALIKE, SPLIT, Observed, analytic_of, native
 from vizsla.triage.replay import Ranked
+from vizsla.triage.template import one_line
+from vizsla.triage.titles import MAX_SUMMARY
 
 if TYPE_CHECKING:
     from vizsla.analytics.rarity.model import Tallied
@@ -67,7 +70,8 @@ def evidence(
     said = _said(seen, tallied, ranked, line)
     p = tails[name].p(np.array([float(str(said[0]["score"]))]))
     refs = [event_ref(*events[id]) for id in dict.fromkeys(id for row in said for id in _ids(row)) if id in events]
-    why, alike = str(said[0]["why"]), int(columns[ALIKE][place])
+    why = shortened(visible(one_line(str(said[0]["why"]))), MAX_SUMMARY)  # it may quote an event
+    alike = int(columns[ALIKE][place])
     pattern = seen.words.get(alike, "")
     surprisal = float(ties.surprisal[lead])
     return Evidence(

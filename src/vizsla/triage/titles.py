@@ -15,6 +15,7 @@ from vizsla.triage.native import base, fields_of, host_name, kind_of, strongest
 from vizsla.triage.template import Template, one_line, parse, sentence
 
 MAX_TITLE = 140
+WHY = 80  # characters of an analytic's own words in a title
 MAX_SUMMARY = 600
 VALUE = 80  # characters of a value within a summary
 REASONS = 3  # reasons that a summary names
@@ -101,7 +102,7 @@ def rarity(evidence: Evidence) -> str:
     if not evidence.reasons:
         return ""
     if evidence.analytic != "rarity":
-        return visible(one_line(evidence.why))
+        return shortened(visible(one_line(evidence.why)), WHY)
     reason = _surprising(evidence.reasons)[0]
     given = f" with {shortened(visible(base(one_line(reason.given))), 30)}" if reason.given else ""
     field = f"{field_words(reason.field)}{given}"

@@ -1,0 +1,42 @@
+"""Analytics installed for a test: beside rarity those that it names, whatever else there is."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+
+import vizsla.analytics as package
+
+Install = Callable[..., None]
+
+
+@dataclass
+class Point:
+    """An entry point: what loading it gives, or raises."""
+
+    loaded: object
+    value: str = "test:ANALYTIC"
+
+    def load(self) -> object:
+        if isinstance(self.loaded, Exception):
+            raise self.loaded
+        return self.loaded
+
+
+def installing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """A function of analytics or Points: rarity and these are then all the analytics that there are."""
+
+    def install(*found: object) -> None:
+        points = [one if isinstance(one, Point) else Point(one) for one in found]
+        rarity = [module for module in pkgutil.iter_modules(package.__path__) if module.name == "rarity"]
+        monkeypatch.setattr(package, "entry_points", lambda group: points if group == package.GROUP else [])
+        monkeypatch.setattr(package, "pkgutil", SimpleNamespace(iter_modules=lambda path: rarity))
+        package._loaded.cache_clear()
+
+    yield install
+    monkeypatch.undo()
+    package._loaded.cache_clear()
