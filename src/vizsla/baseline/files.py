@@ -60,6 +60,7 @@ def write(folder: Path, model: Model, replay: Replay, meta: Mapping[str, Any]) -
         "format": FORMAT,
         **meta,
         "host_days": model.host_days,
+        "past": dict(model.past),
         "hosts": model.hosts,
         "first": model.first,
         "last": model.last,
@@ -121,6 +122,7 @@ def _read(folder: Path, said: Mapping[str, Any]) -> tuple[Model, Replay]:
         first=said["first"],
         last=said["last"],
         events=said["events"],
+        past=said["past"],
     )
     families = FamilyTails(by["family"], by["families"][""])
     bits, surprisal = replayed["bits"].to_numpy(), replayed["surprisal"].to_numpy()

@@ -118,7 +118,10 @@ def _hunt(request: HuntRequest, lake: Lake, engine: Engine, report: RunReport, p
     missing = [f for f in kept if f.id not in explained]
     explained |= _explain(engine, scans, stage, missing, known)
     shown = fill(engine, lake, [explained[f.id] for f in kept], scans, KEPT)
-    final = tuple(_finished(finding, place, known) for place, finding in enumerate(shown, 1))
+    heard = stage.model.past
+    hosts = {host for finding in shown for host in finding.instance_hosts}
+    past = {host: timedelta(hours=heard.get(host, 0)) for host in hosts} if stage.run.claims else {}
+    final = tuple(_finished(finding, place, known, past) for place, finding in enumerate(shown, 1))
     return HuntResult(
         run=stage.run,
         findings=final,
@@ -280,9 +283,9 @@ def _of_user(finding: Finding, wanted: str) -> bool:
     return any(e.type == "user" and e.value.rpartition("\\")[2].lower() == plain for e in finding.entities)
 
 
-def _finished(finding: Finding, place: int, known: assets.Assets) -> Finding:
+def _finished(finding: Finding, place: int, known: assets.Assets, past: Mapping[str, timedelta]) -> Finding:
     placed = replace(finding, rank=place)
-    return replace(placed, speaks_against=speaks_against(placed, known), next=next_steps(placed))
+    return replace(placed, speaks_against=speaks_against(placed, known, past), next=next_steps(placed))
 
 
 def _honest(cut: Cut, stage: _Stage) -> Cut:

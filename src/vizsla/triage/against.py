@@ -57,7 +57,9 @@ def _known(finding: Finding, assets: Assets | None) -> list[str]:
 def _little(finding: Finding, learnt: Learnt) -> Iterator[str]:
     for host in hosts_of(finding):
         past = learnt.get(host)
-        if past is not None and past < LITTLE:
+        if past is not None and not past:
+            yield f"{_show(host)} was not among the hosts learnt: what it always does is new here."
+        elif past is not None and past < LITTLE:
             yield f"Only {_span(past)} of {_show(host)} were learnt: much of what it always does is new here."
     run = finding.run
     if not run.claims:

@@ -104,6 +104,7 @@ class Model:
     first: int  # microseconds since 1970
     last: int
     events: int
+    past: Mapping[str, int] = field(default_factory=dict)  # by host: the hours in which it was heard of
 
     def alone(self, kind: str, surprisal: Floats) -> tuple[Floats, Floats]:
         """(p, bits) of units of one kind by their surprisal: the kind's own tail, with the pool where it is short."""
@@ -210,6 +211,7 @@ def learn(tallied: Tallied, group: Callable[[Columns], I64] = day_groups) -> Lea
         pool=pool,
         tails={kind: Tail.of(s[~alone[kind]]) for kind, s in left_out.items()},
         newness=_newness(chosen, alone),
+        past=_past(tallied),
     )
 
     def score(kind: str, units: Columns) -> Floats:
@@ -240,6 +242,15 @@ def _newness(units: Mapping[str, Columns], alone: Mapping[str, npt.NDArray[np.bo
             entry[0] += int(flags.sum())
             entry[1] += len(flags)
     return {name: Newness(*entry) for name, entry in totals.items()}
+
+
+def _past(tallied: Tallied) -> dict[str, int]:
+    """The hours in which each host was heard of."""
+    heard = [np.stack([u["host"], u["hour"].view(np.uint64)])[:, u["hour"] >= 0] for u in tallied.units.values()]
+    if not heard:
+        return {}
+    hosts, hours = np.unique(np.unique(np.concatenate(heard, axis=1), axis=1)[0], return_counts=True)
+    return {tallied.words.get(int(host), ""): int(n) for host, n in zip(hosts, hours, strict=True)}
 
 
 def _extent(units: Mapping[str, Columns]) -> tuple[int, int, int, int, int]:
