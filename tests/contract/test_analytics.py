@@ -72,9 +72,7 @@ def test_the_template_scores_habits() -> None:
     assert usual < beside < rare
     assert habits.surprisal("ben", 3) < habits.surprisal("new", 3) < habits.surprisal("ada", 3)
     assert sum(2 ** -habits.surprisal("ada", hour) for hour in range(24)) == pytest.approx(1)
-    assert habits.why("ada", 3) == (
-        "ada logged on between 03:00 and 04:00 UTC: 0 of 40 logons of theirs were in that hour, 20 of 60 of everybody's"
-    )
+    assert habits.why("ada", 3) == ("ada logged on at 03h UTC: 0 of 40 times before (everybody: 20 of 60)")
 
 
 def test_a_lake_that_lacks_what_is_needed_is_told() -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vizsla.lake import Scan
 
 VIEW = "authentication"
-FIELDS = ("event.action", "event.code", "event.outcome", "user.name", "winlog.logon.id")
+FIELDS = ("event.action", "event.code", "event.outcome", "user.name", "winlog.logon.id", "winlog.logon.type")
 OWN = 10.0  # logons of a user at which their own habit weighs as much as everybody's
 
 
@@ -74,6 +74,7 @@ class HourOfLogon:
         """Successful logons of people: one Ibis expression, which every engine computes alike."""
         events = view_of(engine, scans, VIEW, FIELDS)
         person = events["user.name"].notnull() & ~events["user.name"].endswith("$")
+        person &= events["winlog.logon.type"].fill_null("") != "Service"
         done = (events["event.action"] == "logon") & (events["event.outcome"].fill_null("") != "failure")
         return events.filter(person, done, events[TIME].notnull()).select(
             ID, HOST, TIME, TABLE,
@@ -106,10 +107,10 @@ class Habits:
 
     def why(self, user: str, hour: int) -> str:
         """The numbers it rests on, in a sentence."""
+        own, everybody = self.own[user, hour], self.all[hour]
         return (
-            f"{user} logged on between {hour:02}:00 and {(hour + 1) % 24:02}:00 UTC: "
-            f"{self.own[user, hour]:,} of {self.of[user]:,} logons of theirs were in that hour, "
-            f"{self.all[hour]:,} of {self.total:,} of everybody's"
+            f"{user} logged on at {hour:02}h UTC: {own:,} of {self.of[user]:,} times before "
+            f"(everybody: {everybody:,} of {self.total:,})"
         )
 
 
