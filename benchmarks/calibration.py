@@ -1,0 +1,193 @@
+"""Is what is claimed true? Rates of claimed p-values, and the mean of e-values, on events that held no attack.
+
+    python -m benchmarks calibration [CAPTURES] [--tool FILE] [--folds DIR] [--work DIR] [--units N] [--seed S]
+
+A unit is a distinct shape of event on a host in an hour. Two checks:
+  simulated   a stationary company without an intruder; its host-days are dealt by chance into a baseline and a hunt.
+              Of the hunt's units, the share with p <= 0.01 (and 0.001) must be what it says, within the interval that
+              a bootstrap over whole host-days gives.
+  captures    the benign events that the folds of the haystack hunt, against each fold's baseline: other weeks, other
+              doings. The mean e-value, the share with p <= 0.01, and on how many host-days those lie.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from benchmarks.common import Floats, Row, block_bootstrap, data, exit_code, shared, table
+from benchmarks.haystack import Haystack
+from benchmarks.padding import RECORD, read
+from vizsla.analytics.rarity import model as rarity
+from vizsla.analytics.rarity.model import Tallied, day_groups
+from vizsla.simulate import Company
+
+NAME = "calibration"
+LEVELS = (0.01, 0.001)
+HOSTS, DAYS = 40, 20  # of the simulated company, to begin with
+MOST_E, MOST_RATE = 1.1, 0.02
+
+
+@dataclass(frozen=True)
+class Held:
+    """Batches in memory that a tally reads as if they were a scan."""
+
+    table: str
+    batches: tuple[pa.RecordBatch, ...]
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.batches[0].schema
+
+
+class InMemory:
+    """As much of an engine as a tally needs."""
+
+    def map(self, scan: Held, columns: Sequence[str], mapper: Any) -> Iterator[pa.RecordBatch]:
+        wanted = [name for name in columns if name in scan.schema.names]
+        yield from mapper(batch.select(wanted) for batch in scan.batches)
+
+
+def tallied(held: Sequence[Held]) -> Tallied:
+    return rarity.tally(InMemory(), held)  # type: ignore[arg-type]
+
+
+def dealt(whole: Tallied, seed: int) -> tuple[Tallied, Tallied]:
+    """Host-days by chance into two halves."""
+    days = np.unique(np.concatenate([day_groups(units) for units in whole.units.values()]))
+    first = days[np.random.default_rng(seed).random(len(days)) < 0.5]
+    halves: list[dict[str, Any]] = [{}, {}]
+    for kind, units in whole.units.items():
+        own = np.isin(day_groups(units), first)
+        for half, rows in zip(halves, (own, ~own), strict=True):
+            if rows.any():
+                half[kind] = {name: values[rows] for name, values in units.items()}
+    return replace(whole, units=halves[0], ties={}, starts={}), replace(whole, units=halves[1], ties={}, starts={})
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of every hunted unit: its p-value, its e-value, its host-day, its kind."""
+
+    p: Floats
+    e: Floats
+    day: np.ndarray
+    kind: np.ndarray
+
+    @classmethod
+    def of(cls, model: rarity.Model, hunted: Tallied) -> Scores:
+        parts = []
+        for kind, units in hunted.units.items():
+            p, bits = model.alone(kind, model.score(kind, units))
+            parts.append((p, 2.0**bits, day_groups(units), np.full(len(p), kind)))
+        return cls(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+    def rate(self, level: float) -> tuple[float, float, float]:
+        """The share of units with p at most `level`, and its interval by whole host-days."""
+        _, place = np.unique(self.day, return_inverse=True)
+        below = np.bincount(place, self.p <= level)
+        return block_bootstrap(below, np.bincount(place).astype(np.float64))
+
+    def worst(self, level: float, count: int = 6) -> str:
+        """The kinds that hold most of the exceedances, for whoever asks why."""
+        kinds, own = np.unique(self.kind, return_inverse=True)
+        hits, units = np.bincount(own, self.p <= level), np.bincount(own)
+        order = np.argsort(-(hits - level * units))[:count]
+        return ", ".join(f"{kinds[i]} {hits[i]:.0f} of {units[i]}" for i in order)
+
+
+def company(units: int, seed: int) -> Tallied:
+    """The tally of a company with at least twice that many units."""
+    days = DAYS
+    while True:
+        batches: dict[str, list[pa.RecordBatch]] = {}
+        made = Tallied()
+        for chunk in Company(HOSTS, days, seed, intrusion=False, stationary=True).chunks():
+            events = chunk.events
+            if "_host" not in events.schema.names:
+                events = events.append_column("_host", pa.repeat(pa.scalar(chunk.host.fqdn.lower()), events.num_rows))
+            batches.setdefault(chunk.table, []).append(events)
+        made = tallied([Held(name, tuple(parts)) for name, parts in batches.items()])
+        if sum(len(u["host"]) for u in made.units.values()) >= units:
+            return made
+        days *= 2
+
+
+def simulated(units: int, seed: int) -> list[Row]:
+    whole = company(units, seed)
+    base, hunted = dealt(whole, seed)
+    scores = Scores.of(rarity.learn(base).model, hunted)
+    rows = []
+    for level in LEVELS:
+        rate, low, high = scores.rate(level)
+        what = f"rate of p <= {level:g}, {len(scores.p):,} simulated units on {len(np.unique(scores.day)):,} host-days"
+        says = f"{rate:.5f} ({low:.5f} to {high:.5f})"
+        rows.append(Row(NAME, what, says, f"{level:g}", f"{rate / level:.2f}", "in the interval", low <= level <= high))
+        print(f"{level:g}: {scores.worst(level)}", flush=True)
+    return rows
+
+
+def benign(stack: Haystack, fold: Path) -> Tallied:
+    """The tally of a fold's hunted events without the labelled ones."""
+    truth = pa.array(sorted(int(k) for k in json.loads((fold / "truth.json").read_text())), pa.int64())
+    lake, held = stack.lake("clean", fold, "hunt"), []
+    for name in lake.tables():
+        whole = read(lake, name)
+        marked = pc.is_in(pc.cast(whole[RECORD], pa.int64()), truth)
+        quiet = whole.filter(pc.invert(marked)).combine_chunks()
+        if len(quiet):
+            held.append(Held(name, tuple(quiet.to_batches())))
+    return tallied(held)
+
+
+def captures(stack: Haystack) -> list[Row]:
+    parts = []
+    for fold in stack.built("clean"):
+        lake = stack.lake("clean", fold, "baseline")
+        model = rarity.learn(tallied([Held(t, tuple(read(lake, t).to_batches())) for t in lake.tables()])).model
+        scores = Scores.of(model, benign(stack, fold))
+        print(f"{fold.name}: mean e {scores.e.mean():.3f}, rate {np.mean(scores.p <= 0.01):.4f}; {scores.worst(0.01)}")
+        parts.append(scores)
+    whole = Scores(*(np.concatenate([getattr(s, n) for s in parts]) for n in ("p", "e", "day", "kind")))
+    hits = whole.p <= 0.01
+    days = f"on {len(np.unique(whole.day[hits]))} of {len(np.unique(whole.day))} host-days"
+    mean, rate = float(whole.e.mean()), float(hits.mean())
+    return [
+        Row(NAME, f"mean e-value of {len(hits):,} unseen benign units", f"{mean:.3f}", "1", f"{mean:.2f}",
+            f"<= {MOST_E}", mean <= MOST_E),
+        Row(NAME, f"rate of p <= 0.01 among them, {days}", f"{rate:.4f}", "0.01", f"{rate / 0.01:.2f}",
+            f"<= {MOST_RATE}", rate <= MOST_RATE),
+    ]  # fmt: skip
+
+
+def run(argv: Sequence[str] | None = None) -> list[Row]:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("captures", type=Path, nargs="?", default=data("mordor"))
+    parser.add_argument("--tool", type=Path, default=shared("bench", "haystack", "haystack.py"))
+    parser.add_argument("--folds", type=Path)
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--units", type=int, default=400_000, help="units simulated: half learnt from, half hunted")
+    parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--only", choices=("simulated", "captures"))
+    chosen = parser.parse_args(argv)
+    rows = simulated(chosen.units, chosen.seed) if chosen.only != "captures" else []
+    if chosen.only != "simulated":
+        with tempfile.TemporaryDirectory(prefix="vizsla-calibration-") as scratch:
+            work = (chosen.work or Path(scratch)).absolute()
+            rows += captures(Haystack(chosen.captures, chosen.tool, chosen.folds or work / "folds", work))
+    return rows
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    found = run(argv)
+    print(table(found))
+    return exit_code(found)

@@ -1,0 +1,171 @@
+"""Learning and hunting at scale: whole processes, beside bare group-bys over the same files in the same run.
+
+    python -m benchmarks scale [--events N] [--work DIR] [--repeat R]
+
+A lake of N simulated process creations (and one of half as many, for the slope, so that start-up does not count).
+Ours: learn a baseline from the lake, then hunt the lake with it, findings explained, each a process of its own.
+Reference: for every learnt field, one bare `SELECT actor, field, count(*) … GROUP BY ALL` of DuckDB over the lake's
+Parquet files, as one process. Start-up: `vizsla --help`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from benchmarks.common import Row, exit_code, table
+from vizsla.analytics.rarity.encode import mixed
+from vizsla.lake import Lake
+from vizsla.simulate import process_events
+
+NAME = "scale"
+EVENTS, TIMES, MEMORY, START = 10_000_000, 5.0, 4.0, 0.5
+TABLE = "windows_sysmon"
+AT_ONCE = 500_000
+
+LEARN = """
+from vizsla.hunt import learn
+from vizsla.lake import Lake
+print(learn([], Lake.open(sys.argv[1]), "scale").baseline.model.events)
+"""
+HUNT = """
+from vizsla.hunt import hunt
+from vizsla.nouns import HuntRequest
+result = hunt(HuntRequest(lake=sys.argv[1], baseline="scale"))
+print(sum(result.report.tables.values()))
+"""
+GROUP_BY = """
+import duckdb
+from vizsla.analytics.rarity.fields import profile
+from vizsla.baseline import BaselineStore
+from vizsla.lake import Lake
+lake = Lake.open(sys.argv[1])
+files = list(lake.scan("windows_sysmon").files)
+kind = BaselineStore(lake).load("scale").model.kinds["windows_sysmon:1"]
+duckdb.sql("SET threads = 2")
+duckdb.sql("SET enable_progress_bar = false")
+for name in sorted(kind.fields):
+    what = '"Image"' if not name else f'"Image", "{name}"'
+    duckdb.execute(f"SELECT {what}, count(*) FROM read_parquet(?) GROUP BY ALL", [files]).to_arrow_table()
+print(len(kind.fields))
+"""
+MEASURED = """
+import json, resource
+print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A process: what it said, its seconds, and the most memory it held, in GiB."""
+
+    said: int
+    seconds: float
+    memory: float
+
+
+def process(script: str, lake: Path) -> Run:
+    begun = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys" + script + MEASURED, str(lake)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    seconds = time.perf_counter() - begun
+    said, memory = done.stdout.split()[-2:]
+    return Run(int(said), seconds, json.loads(memory) / 2**20)
+
+
+def stamped(events: int) -> Iterator[pa.Table]:
+    """Simulated process creations as the lake takes them."""
+    made, held, rows = 0, [], 0
+    for batch in process_events(events):
+        numbers = np.arange(made, made + batch.num_rows, dtype=np.uint64)
+        pairs = zip(mixed(numbers).tolist(), mixed(numbers, numbers).tolist(), strict=True)
+        ids = pa.array([f"{high:016x}{low:016x}" for high, low in pairs])  # as evenly spread as real ones
+        made += batch.num_rows
+        whole = pa.Table.from_batches([batch]).append_column("_id", ids)
+        held.append(whole.append_column("_day", pc.strftime(whole["_time"], "%Y-%m-%d")))
+        rows += batch.num_rows
+        if rows >= AT_ONCE:
+            yield pa.concat_tables(held, promote_options="default").combine_chunks()
+            held, rows = [], 0
+    if held:
+        yield pa.concat_tables(held, promote_options="default").combine_chunks()
+
+
+def built(home: Path, events: int) -> Path:
+    """A lake of so many events, made where it is missing."""
+    if not (home / "whole").exists():
+        lake = Lake.open(home, create=True)
+        for part in stamped(events):
+            lake.append({TABLE: part.to_batches()})
+        lake.compact()
+        (home / "whole").touch()
+    return home
+
+
+def starting(repeat: int = 5) -> float:
+    """Seconds of `vizsla --help`, the best of several."""
+    command = [str(Path(sys.executable).with_name("vizsla")), "--help"]
+    seconds = []
+    for _ in range(repeat):
+        begun = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        seconds.append(time.perf_counter() - begun)
+    return min(seconds)
+
+
+def measured(lake: Path, repeat: int) -> dict[str, Run]:
+    """The best of several runs of each."""
+    found = {}
+    for name, script in (("learn", LEARN), ("hunt", HUNT), ("group by", GROUP_BY)):
+        found[name] = min((process(script, lake) for _ in range(repeat)), key=lambda run: run.seconds)
+        print(f"{lake.name}, {name}: {found[name].seconds:.2f} s, {found[name].memory:.2f} GiB", flush=True)
+    return found
+
+
+def run(argv: Sequence[str] | None = None) -> list[Row]:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=EVENTS)
+    parser.add_argument("--work", type=Path, help="keep the lakes here, and use those that are there")
+    parser.add_argument("--repeat", type=int, default=1, help="take the best of so many runs")
+    chosen = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory(prefix="vizsla-scale-") as scratch:
+        work = chosen.work or Path(scratch)
+        sizes = (chosen.events // 2, chosen.events)
+        half, whole = (measured(built(work / str(size), size), chosen.repeat) for size in sizes)
+    count = f"{chosen.events:,} process events"
+    ours, theirs = (whole[n].seconds - half[n].seconds for n in ("learn", "group by"))
+    ours += whole["hunt"].seconds - half["hunt"].seconds
+    total = whole["learn"].seconds + whole["hunt"].seconds
+    ratio, slope = total / whole["group by"].seconds, ours / theirs
+    memory = max(found.memory for name, found in whole.items() if name != "group by")
+    start = starting()
+    what = f"one group-by for each of {whole['group by'].said} fields"
+    return [
+        Row(NAME, f"learn and hunt {count}", f"{total:.1f} s", f"{whole['group by'].seconds:.1f} s, {what}",
+            f"{ratio:.2f}", f"<= {TIMES:g}", ratio <= TIMES),
+        Row(NAME, "the same, slope from half of them", f"{ours:.1f} s", f"{theirs:.1f} s", f"{slope:.2f}",
+            f"<= {TIMES:g}", slope <= TIMES),
+        Row(NAME, f"peak memory, {count}", f"{memory:.2f} GiB", asked=f"<= {MEMORY:g} GiB", ok=memory <= MEMORY),
+        Row(NAME, "start-up, vizsla --help", f"{start:.2f} s", asked=f"<= {START:g} s", ok=start <= START),
+    ]  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    found = run(argv)
+    print(table(found))
+    return exit_code(found)
