@@ -120,7 +120,11 @@ def test_damage_within_records_is_told(large: Path, tmp_path: Path) -> None:
 
 def test_a_file_without_records_and_one_without_header(large: Path, tmp_path: Path) -> None:
     head = large.read_bytes()[:4096]
-    assert totals(items(written(tmp_path, head, "empty.evtx"))) == (0, 0)
+    none = head[:42] + b"\0\0" + head[44:]  # its count of chunks
+    assert totals(items(written(tmp_path, none, "empty.evtx"))) == (0, 0)
+    found = items(written(tmp_path, head, "without.evtx"))
+    assert totals(found) == (0, 1)
+    assert "cut off" in refusals(found)[0]
     found = items(written(tmp_path, head[:60], "cut.evtx"))
     assert totals(found) == (0, 1)
     assert "not a readable EVTX file" in refusals(found)[0]

@@ -133,7 +133,7 @@ def existing(paths: Sequence[str]) -> tuple[str, ...]:
     """Paths that are there; UsageError names the first that is not."""
     for path in paths:
         try:
-            there = Path(path).exists()
+            there = bool(path) and Path(path).exists()
         except (OSError, ValueError):
             there = False
         if not there:

@@ -73,7 +73,9 @@ def _by_source(report: RunReport) -> list[str]:
     records: Counter[str] = Counter()
     for reading in report.readings:
         records[reading.source] += reading.records
-    parts = [f"{visible(s)} {number(records[s])} in {counted(n, 'file')}" for s, n in sorted(kinds.items())]
+    parts = [
+        f"{visible(s) or 'not opened:'} {number(records[s])} in {counted(n, 'file')}" for s, n in sorted(kinds.items())
+    ]
     return ["  " + "; ".join(parts)]
 
 

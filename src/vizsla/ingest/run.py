@@ -168,6 +168,8 @@ class _Run:
             file.report(report)
             notes.update(file.notes)
         report.notes += [f"{note}: {count:,}" for note, count in sorted(notes.items()) if count]
+        if not self.files and not self._unreadable:
+            report.notes.append("there was no file to read: hidden files and lakes are left out")
         if self._recalled:
             report.notes.append(f"files known by their content and not read again: {self._recalled:,}")
         return report

@@ -90,8 +90,8 @@ def _check(mark: Path) -> None:
     try:
         said = json.loads(mark.read_text(encoding="utf-8"))
         found = said["format"]
-        if type(found) is not int:
-            raise TypeError("format is not a number")
+        if type(found) is not int or found < 1:
+            raise ValueError("format is no number from 1 on")
     except OSError as error:
         raise LakeError(
             f"the lake cannot be read: {error.strerror}", where=str(mark), fix="check the folder's permissions"

@@ -15,6 +15,7 @@ from vizsla.sources._lines import MAX_LINE, Lines, TooLong, full_read, line_bloc
 from vizsla.sources._rows import printable
 
 PORTION = 2000  # records handed on together
+MAX_OPEN = 1024  # levels of nesting: the parser takes no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,53 +156,75 @@ _QUOTE = re.compile(rb'["\\]')
 def _by_bracket(stream: Any) -> Iterator[Portion | Bad]:
     """Objects wherever they begin and end, inside one array or one after the other."""
     at, data = 0, b""  # where `data` begins
+    scan = _Scan()
     while more := full_read(stream, 1 << 20):
         data += more
-        done, items = _objects(data)
+        done, items, deep = scan.objects(data)
         yield from _portions(items, at)
+        for start in deep:
+            yield Bad(at + start, f"an object nested deeper than {MAX_OPEN} levels is not read")
         at, data = at + done, data[done:]
         if len(data) > MAX_LINE:
             yield Bad(at, f"an object of more than {MAX_LINE} bytes is not read")
             at, data = at + len(data), b""
+            scan = _Scan()
     if data.strip(b" \t\r\n,[]\xef\xbb\xbf"):
         yield Bad(at, "the last object is cut off, or no JSON at all")
 
 
-def _objects(data: bytes) -> tuple[int, list[tuple[int, bytes]]]:
-    """The whole objects in `data` with their offsets, and how many bytes are done with."""
-    items: list[tuple[int, bytes]] = []
-    done = 0
-    while (start := data.find(b"{", done)) >= 0:
-        end = _end(data, start)
-        if end < 0:
-            return start, items
-        items.append((start, data[start:end]))
-        done = end
-    return (done, items) if items or data.strip(b" \t\r\n,[]\xef\xbb\xbf") else (len(data), items)
+class _Scan:
+    """Where the objects of a stream begin and end. Goes on where it stopped: no byte is looked at twice."""
 
+    def __init__(self) -> None:
+        self.start = -1  # of the object that is open; -1: none is
+        self.at = self.depth = 0
+        self.quoted = False
 
-def _end(data: bytes, start: int) -> int:
-    """Where the object that begins at `start` ends, or -1."""
-    depth, at = 0, start
-    while sign := _SIGN.search(data, at):
-        at = sign.end()
-        char = sign.group()
-        if char == b'"':
-            while True:
-                quote = _QUOTE.search(data, at)
+    def objects(self, data: bytes) -> tuple[int, list[tuple[int, bytes]], list[int]]:
+        """How many bytes are done with, the whole objects with their offsets, and where too deep ones begin.
+
+        The next call's `data` goes on from the bytes that are done with.
+        """
+        items: list[tuple[int, bytes]] = []
+        deep: list[int] = []
+        done = 0
+        while self.start >= 0 or (start := data.find(b"{", done)) >= 0:
+            if self.start < 0:
+                self.start = self.at = start
+            end = self._end(data)
+            if end is None:
+                done, self.at, self.start = self.start, self.at - self.start, 0
+                return done, items, deep
+            if self.depth:
+                deep.append(self.start)
+            else:
+                items.append((self.start, data[self.start : end]))
+            done, self.start, self.depth = end, -1, 0
+        return (done if done or data.strip(b" \t\r\n,[]\xef\xbb\xbf") else len(data)), items, deep
+
+    def _end(self, data: bytes) -> int | None:
+        """Where the open object ends, or grows too deep (then `depth` is not 0); None: not within `data`."""
+        while True:
+            if self.quoted:
+                quote = _QUOTE.search(data, self.at)
                 if quote is None:
-                    return -1
-                at = quote.end()
-                if quote.group() == b'"':
-                    break
-                at += 1
-        elif char in b"{[":
-            depth += 1
-        else:
-            depth -= 1
-            if depth == 0:
-                return at
-    return -1
+                    self.at = max(self.at, len(data))
+                    return None
+                self.quoted = quote.group() != b'"'
+                self.at = quote.end() + self.quoted  # what follows a backslash says nothing
+                continue
+            sign = _SIGN.search(data, self.at)
+            if sign is None:
+                self.at = max(self.at, len(data))
+                return None
+            self.at = sign.end()
+            char = sign.group()
+            if char == b'"':
+                self.quoted = True
+                continue
+            self.depth += 1 if char in b"{[" else -1
+            if self.depth == 0 or self.depth > MAX_OPEN:
+                return self.at
 
 
 def _portions(items: list[tuple[int, bytes]], at: int) -> Iterator[Portion | Bad]:

@@ -284,7 +284,7 @@ class Rows:
 
     def origins(self, file: str) -> pa.Array:
         """`_origin` of every row: the file and the place in it."""
-        return pc.binary_join_element_wise(file, pc.cast(pa.array(self.places, pa.int64()), pa.string()), "#")
+        return placed(file, pa.array(self.places, pa.int64()))
 
 
 def _set_aside(extra: list[list[tuple[str, str]] | None], index: list[int], name: str, values: Sequence[Any]) -> None:
@@ -294,6 +294,12 @@ def _set_aside(extra: list[list[tuple[str, str]] | None], index: list[int], name
             if (place := extra[i]) is None:
                 place = extra[i] = []
             place.append((name, printable(text)))
+
+
+def placed(file: str | pa.Array, places: pa.Array) -> pa.Array:
+    """`_origin`: 'file#place'. A file's name may hold bytes that are no text."""
+    name = printable(file) if isinstance(file, str) else file
+    return pc.binary_join_element_wise(name, pc.cast(places, pa.string()), "#")
 
 
 def batch_of(columns: dict[str, pa.Array], times: pa.Array, hosts: pa.Array, origins: pa.Array) -> pa.RecordBatch:

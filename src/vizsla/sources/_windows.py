@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.source import Batch, TableSpec
-from vizsla.sources._rows import Group, Rows, batch_of
+from vizsla.sources._rows import Group, Rows, batch_of, placed, printable
 from vizsla.sources._times import _ZONED, NONE, Micros, has_zone, micros, parse_iso, timestamps
 
 SYSTEM = (
@@ -348,5 +348,5 @@ def _origins(rows: Rows, logs: Sequence[tuple[str, int]]) -> pa.Array:
     if len(logs) == 1:
         return rows.origins(logs[0][0])
     numbers = np.repeat(np.arange(len(logs)), [count for _, count in logs])
-    files = pa.array([file for file, _ in logs], pa.string()).take(pa.array(numbers))
-    return pc.binary_join_element_wise(files, pc.cast(pa.array(rows.places, pa.int64()), pa.string()), "#")
+    files = pa.array([printable(file) for file, _ in logs], pa.string()).take(pa.array(numbers))
+    return placed(files, pa.array(rows.places, pa.int64()))

@@ -15,7 +15,7 @@ from pyarrow import csv
 from vizsla.source import Batch, LogFile, Rejected
 from vizsla.sources import _zeek
 from vizsla.sources._lines import MAX_LINE, TooLong, chunks
-from vizsla.sources._rows import Rows, printable, unique
+from vizsla.sources._rows import Rows, placed, printable, unique
 
 BLOCK = 2 << 20
 MAX_FIELDS = 900  # more are read row by row, so that some can be set aside
@@ -158,8 +158,7 @@ def _fast(run: bytes, header: Header) -> dict[str, pa.Array] | None:
 
 
 def _batch(table: str, columns: dict[str, pa.Array], places: npt.NDArray[np.int64], file: str) -> Batch:
-    origins = pc.binary_join_element_wise(file, pc.cast(pa.array(places), pa.string()), "#")
-    return Batch(table, _zeek.batch(columns, len(places), origins))
+    return Batch(table, _zeek.batch(columns, len(places), placed(file, pa.array(places))))
 
 
 def _lines(run: bytes, start: int) -> Iterator[tuple[int, bytes]]:
