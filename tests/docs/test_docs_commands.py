@@ -59,7 +59,8 @@ def test_commands_of_a_page_work(page: Path, workplace: Path) -> None:
         done = run(command, workplace)
         assert done.returncode == code, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
         assert "Traceback" not in done.stderr, command
-        assert done.stdout.strip() or "-o" in command or "--output" in command, f"{command} printed nothing"
+        if command.startswith("vizsla") and "--output" not in command:
+            assert done.stdout.strip(), f"{command} printed nothing"
 
 
 @pytest.mark.slow
@@ -82,16 +83,14 @@ def test_the_pages_have_commands_to_run() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["read-your-logs", "look-around", "learn-a-baseline", "review-findings", "lake"])
+@pytest.mark.parametrize("name", ["learn-a-baseline", "look-around", "review-findings", "lake"])
 def test_python_of_a_page_works(name: str, workplace: Path) -> None:
-    """The Python blocks of a page, together, run where its commands ran before."""
+    """The Python blocks of a page, together, run beside a lake that holds the logs."""
     page = ROOT / "docs" / f"{name}.md"
     blocks = PYTHON.findall(page.read_text(encoding="utf-8"))
-    if not blocks:
-        pytest.skip("no Python on this page")
-    for command in ("vizsla ingest logs quiet", "vizsla learn --name office --until 2026-03-03", "vizsla hunt"):
-        done = run(command, workplace)
-        assert done.returncode == 0, done.stderr
+    assert blocks
+    done = run("vizsla ingest logs", workplace)
+    assert done.returncode == 0, done.stderr
     (workplace / "page.py").write_text("\n".join(blocks), encoding="utf-8")
     done = run(f"{sys.executable} page.py", workplace)
     assert done.returncode == 0, done.stderr
