@@ -212,3 +212,11 @@ def test_a_long_list_is_cut_on_a_terminal_and_says_so() -> None:
     assert "Listed: the first 30 of 40; --top N lists more." in text
     assert "\n30 " in text
     assert "\n31 " not in text
+
+
+def test_look_closer_names_the_lake_that_holds_the_finding() -> None:
+    """The last line can be typed as it stands, whatever the lake's folder is called."""
+    result = sample.result(1)
+    assert "vizsla show" in table.text(result)
+    assert "--lake" not in table.text(result)
+    assert "--lake 'my lake'" in table.text(result, lake="my lake")

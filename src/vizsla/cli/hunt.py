@@ -124,7 +124,7 @@ def hunt(
         result = run_hunt(request, progress=progress)
     guard.doing("writing the findings")
     most = _LISTED if top is None and sys.stdout.isatty() else None
-    deliver(result, chosen, output, kept=where is not None, most=most)
+    deliver(result, chosen, output, kept=where is not None, most=most, lake=lake or "")
     raise typer.Exit(exit_code(result, fail_above))
 
 
@@ -184,17 +184,19 @@ def lake_of(paths: tuple[str, ...], lake: str | None) -> str | None:
     return known
 
 
-def deliver(result: HuntResult, format: Format, output: Path | None, *, kept: bool, most: int | None = None) -> None:
+def deliver(
+    result: HuntResult, format: Format, output: Path | None, *, kept: bool, most: int | None = None, lake: str = ""
+) -> None:
     """The result in its format; what is said beside the findings goes to standard error but for table and page."""
     if format is Format.TABLE:
         from vizsla.faces.table import parts
 
         if output is None:
-            console.show(*parts(result, console.width(), kept=kept, most=most))
+            console.show(*parts(result, console.width(), kept=kept, most=most, lake=lake))
         else:
             from vizsla.faces.table import text
 
-            console.write([text(result, kept=kept).encode()], output)
+            console.write([text(result, kept=kept, lake=lake).encode()], output)
         return
     console.write(chunks(result, format), output)
     from vizsla.faces.footer import lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from vizsla.faces.footer import lines
@@ -29,11 +30,12 @@ _TITLE_LINES = 4  # of text: a title that would take more is shortened in its mi
 
 
 def parts(
-    result: HuntResult, width: int, *, kept: bool = True, ask: bool = True, most: int | None = None
+    result: HuntResult, width: int, *, kept: bool = True, ask: bool = True, most: int | None = None, lake: str = ""
 ) -> list[RenderableType]:
     """What to print, in order. `kept`: whether `vizsla show` can find them afterwards; `ask`: whether to say so.
 
-    `most`: findings listed; the strongest must not scroll out of sight.
+    `most`: findings listed; the strongest must not scroll out of sight. `lake`: where they are kept, if not in the
+    default lake.
     """
     from rich.text import Text
 
@@ -49,7 +51,12 @@ def parts(
     shown += [Text(line) for line in lines(result)]
     if result.findings and ask:
         first = visible(result.findings[0].id)[:12]
-        how = f"vizsla show {first}" if kept else "add --lake DIR to keep events and findings, then `vizsla show ID`"
+        there = f" --lake {quote(visible(lake))}" if lake else ""
+        how = (
+            f"vizsla show {first}{there}"
+            if kept
+            else "add --lake DIR to keep events and findings, then `vizsla show ID`"
+        )
         shown.append(Text(f"Look closer: {how}", style="bold"))
     return shown
 
@@ -131,9 +138,9 @@ def ranking(result: HuntResult) -> Table:
     return table
 
 
-def text(result: HuntResult, width: int = 140, *, kept: bool = True) -> str:
+def text(result: HuntResult, width: int = 140, *, kept: bool = True, lake: str = "") -> str:
     """The same as plain text, for a file."""
-    return render(parts(result, width, kept=kept), width)
+    return render(parts(result, width, kept=kept, lake=lake), width)
 
 
 def render(renderables: list[RenderableType], width: int) -> str:
