@@ -64,11 +64,8 @@ class Naive:
         return backed if not n else (given[value] + distinct * backed) / (n + distinct)
 
     def part(self, name: str, actor: Hashable, value: Hashable) -> float:
-        if not name:  # the actor: given nobody, of whom all units are
-            seen = Counter(self._values(""))
-            n, distinct = sum(seen.values()), len(seen)
-            backed = self.marginal("", actor)
-            return -math.log2(backed if not n else (seen[actor] + distinct * backed) / (n + distinct))
+        if not name:  # the actor itself, by how often it acts at all
+            return -math.log2(self.marginal("", actor))
         return -math.log2(self.conditional(name, actor, value))
 
     def total(self, actor: Hashable, fields: Mapping[str, Hashable]) -> float:

@@ -291,3 +291,18 @@ def test_ties_of_a_sample_are_the_ties_of_its_host_days() -> None:
     assert share  # and all units are counted, sampled or not
     units = [t for p, _, t in unpacked(Tally(SYSMON, 0.0)(iter([batch(rows)]))) if p == "unit"]
     assert sum(t["n"].to_numpy().sum() for t in units) == len(rows)
+
+
+def zeek(orig: str, host: str, at: int = 0) -> dict[str, Any]:
+    return {"_time": T0 + at, "_host": host, "id.orig_h": orig, "id.resp_h": "10.9.9.9", "service": "dns"}
+
+
+def test_what_hosts_do_is_one_pattern_whoever_does_it_but_a_sensor_tells_of_many() -> None:
+    (own,) = Encoder(profile("zeek_conn")).rows(batch([zeek("10.0.0.1", "10.0.0.1"), zeek("10.0.0.2", "10.0.0.2")]))
+    assert len(set(own.pattern.tolist())) == 1
+    seen = [zeek(f"10.0.0.{n % 3}", "sensor", n) for n in range(9)]
+    whole = tallied([[batch(seen)]], "zeek_conn")
+    names, units = whole["unit zeek_conn"]
+    rows = [dict(zip(names, unit, strict=True)) for unit in units]
+    assert {row["actor"]: row["n"] for row in rows} == {code_of(f"10.0.0.{n}"): 3 for n in range(3)}
+    assert tallied([[batch(seen[::-1])]], "zeek_conn") == whole

@@ -27,7 +27,6 @@ NO_TIME = np.iinfo(np.int64).min
 EARLIEST = 631_152_000_000_000  # 1990-01-01: clocks that say less were never set
 LATEST = 7_258_118_400_000_000  # 2200-01-01
 REMEMBERED = 400_000  # distinct raw values per field whose codes are kept
-NOBODY = np.zeros(1, dtype=np.uint64)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -98,9 +97,9 @@ class Encoder:
                     # A sum over fields: columns that a batch lacks change nothing.
                     total += mixed(own, np.full(1, code_of(name), dtype=np.uint64)) * (own != NOTHING)
             actor = acting[at]
-            yield Rows(
-                kind, at, host[at], time[at], actor, fields, mixed(NOBODY if self.profile.host_acts else actor, total)
-            )
+            # Only where the host does act: a sensor's log tells of many actors, whose units must not be one.
+            who = np.where(actor == host[at], NOTHING, actor) if self.profile.host_acts else actor
+            yield Rows(kind, at, host[at], time[at], actor, fields, mixed(who, total))
 
     def column(self, values: pa.Array, name: str) -> U64:
         """The codes of a column's shapes, NOTHING where absent."""

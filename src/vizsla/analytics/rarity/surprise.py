@@ -56,7 +56,8 @@ def parts(units: Columns, counts: KindCounts, group: Groups = None) -> Iterator[
     nobody = np.zeros_like(actor)
     # A new host is new in everything it does; that it is new is said once, not with each of its events.
     acts = not profile(counts.kind.partition(":")[0]).host_acts
-    yield ACTOR, _field(nobody, actor, counts.fields.get(ACTOR), group) if acts else np.zeros(len(actor))
+    counted = counts.fields.get(ACTOR)
+    yield ACTOR, _field(nobody, actor, counted, group, alone=True) if acts else np.zeros(len(actor))
     for name, values in units.items():
         if name.startswith(FIELD):
             codes = np.asarray(values, dtype=np.uint64)
@@ -76,7 +77,7 @@ def surprisals(units: Columns, counts: KindCounts, group: Groups = None) -> Floa
     return total
 
 
-def _field(actor: U64, value: U64, counts: FieldCounts | None, group: Groups) -> Floats:
+def _field(actor: U64, value: U64, counts: FieldCounts | None, group: Groups, *, alone: bool = False) -> Floats:
     if counts is None:
         return np.full(len(value), 1.0)  # never filled before: P = 1/2
     pair = mixed(actor, value)
@@ -92,7 +93,8 @@ def _field(actor: U64, value: U64, counts: FieldCounts | None, group: Groups) ->
             given_distinct - own_actor.distinct,
         )
         valued, total, distinct = valued - own_value.units, total - own_all.units, distinct - own_all.distinct
-    return -np.log2(conditional(seen, given, given_distinct, marginal(valued, total, distinct)))
+    backed = marginal(valued, total, distinct)
+    return -np.log2(backed if alone else conditional(seen, given, given_distinct, backed))
 
 
 def _pairs(counts: FieldCounts) -> Index:
