@@ -39,7 +39,8 @@ def start(
     at: int, own: int, parent: int | None, pid: int, ppid: int = 0, image: str = "c.exe", **more: Any
 ) -> dict[str, Any]:
     of = {} if parent is None else {"ParentProcessGuid": guid(parent)}
-    return native(at, "sysmon", 1, ProcessGuid=guid(own), ProcessId=str(pid), ParentProcessId=str(ppid), ParentImage=image,
+    return native(at, "sysmon", 1, ProcessGuid=guid(own), ProcessId=str(pid), ParentProcessId=str(ppid),
+                  ParentImage=image,
                   **of, **more)  # fmt: skip
 
 
@@ -269,7 +270,9 @@ EVENT = st.one_of(
     st.builds(lambda h, t, g: ("byguid", h, t, g), st.sampled_from("ab"), st.integers(0, 40), st.integers(1, 6)),
     st.builds(lambda h, t, p, s: ("bypid", h, t, p, s), st.sampled_from("ab"), st.integers(0, 40),
               st.one_of(st.none(), st.sampled_from(PIDS)), st.sampled_from(["0x11", "0x12", "0x3e7"])),
-    st.builds(lambda h, t, s: ("logon", h, t, s), st.sampled_from("ab"), st.integers(0, 40), st.sampled_from(["0x11", "0x12"])),
+    st.builds(
+        lambda h, t, s: ("logon", h, t, s), st.sampled_from("ab"), st.integers(0, 40), st.sampled_from(["0x11", "0x12"])
+    ),
 )  # fmt: skip
 
 
