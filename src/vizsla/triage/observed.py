@@ -34,22 +34,27 @@ ROWS = pa.schema([("tie", pa.uint64()), ("score", pa.float64()), ("why", pa.stri
 
 def native(kind: str) -> str:
     """The kind of event behind a kind of observation, or of any other unit."""
-    return kind.rpartition(SPLIT)[2]
+    return kind[kind.partition(":")[0].rfind(SPLIT) + 1 :]
+
+
+def split(kind: str) -> bool:
+    """Whether a kind of unit is an analytic's kind of observation. After the colon stands the log's own text."""
+    return SPLIT in kind.partition(":")[0]
 
 
 def analytic_of(kind: str) -> str:
     """The analytic behind a kind of unit."""
-    return kind.partition(SPLIT)[0] if SPLIT in kind else "rarity"
+    return kind.partition(SPLIT)[0] if split(kind) else "rarity"
 
 
 def family_of(kind: str) -> str:
     """The family of a kind of unit: within an episode its evidence does not add."""
-    return registry()[analytic_of(kind)].family if SPLIT in kind else profile(kind.partition(":")[0]).family(kind)
+    return registry()[analytic_of(kind)].family if split(kind) else profile(kind.partition(":")[0]).family(kind)
 
 
 def tail_of(kind: str) -> str:
     """The tail that a kind's surprisals are held against: its family's, and an analytic's own scale never mixes."""
-    return analytic_of(kind) + SPLIT if SPLIT in kind else family_of(kind)
+    return analytic_of(kind) + SPLIT if split(kind) else family_of(kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from vizsla.nouns import Evidence, Reason
 from vizsla.nouns.event import ID
 from vizsla.safe import shortened, visible
 from vizsla.triage.assemble import EVENTS, Line, event_ref
-from vizsla.triage.observed import ALIKE, SPLIT, Observed, analytic_of, native
+from vizsla.triage.observed import ALIKE, Observed, analytic_of, native, split
 from vizsla.triage.replay import Ranked
 from vizsla.triage.template import one_line
 from vizsla.triage.titles import MAX_SUMMARY
@@ -29,7 +29,7 @@ Row = dict[str, object]
 
 def is_observed(line: Line) -> bool:
     """Whether an analytic observed it, rather than rarity."""
-    return SPLIT in line.kind
+    return split(line.kind)
 
 
 def fetched(
