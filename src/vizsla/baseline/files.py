@@ -96,7 +96,7 @@ def read(folder: Path) -> tuple[Model, Replay, dict[str, Any]]:
     try:
         model, replay = _read(folder, said)
         _ = said["name"], said["version"], said["made"]
-    except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:
+    except (OSError, pa.ArrowException, AttributeError, LookupError, TypeError, ValueError) as error:
         raise BaselineError(
             f"damaged: {type(error).__name__}, {error}", where=str(folder), fix="learn it anew"
         ) from None
@@ -132,7 +132,7 @@ def _read(folder: Path, said: Mapping[str, Any]) -> tuple[Model, Replay]:
 def _kinds(folder: Path) -> dict[str, KindCounts]:
     listed = pq.read_table(folder / "kinds.parquet").to_pylist()
     fields: dict[str, dict[str, FieldCounts]] = {row["kind"]: {} for row in listed}
-    if (folder / "counts.parquet").exists():
+    if listed:
         counts = pq.read_table(folder / "counts.parquet", read_dictionary=["kind", "field"]).combine_chunks()
         key = np.array([_indices(counts[c]) for c in ("kind", "field")])
         begins = np.flatnonzero(np.r_[[True] * bool(len(counts)), (key[:, 1:] != key[:, :-1]).any(axis=0)]).tolist()
