@@ -25,15 +25,15 @@ def hostile_events() -> list[dict[str, object]]:
                   ParentImage=text, OriginalFileName=FORMULA)
             for i, text in enumerate((HOSTILE, FORMULA, "A" * (1 << 15) + HOSTILE))
         ),
-        event(70, EventID=3, DestinationIp="10.0.0.9", DestinationHostname=HOSTILE, DestinationPort="443", Image=HOSTILE),
+        event(70, EventID=3, DestinationIp="10.0.0.9", DestinationHostname=HOSTILE, Image=HOSTILE),
         event(71, EventID=HOSTILE, Hostname="WS4"),
         event(72, EventID="a/b:c", Hostname="WS4"),
         event(73, EventID="x" * 10_000, Hostname="WS3"),
         event(74, EventID=[1, {"a": 2}], Hostname="WS3"),
         event(75, Hostname="WS4", **{HOSTILE: "v", "": "v", "_id": "v", "_time": "v", "select": "v", '"; drop': "v"}),
         event(76, Hostname="WS4", Channel=HOSTILE),
-        *({"EventID": 7045, "Channel": "System", **at(i), "ServiceName": "svc", "ImagePath": "C:\\a.exe"} for i in range(9)),
-        {"EventID": 7045, "Channel": "System", **at(9), "ServiceName": HOSTILE, "ImagePath": HOSTILE, "AccountName": HOSTILE},
+        *({"EventID": 7045, "Channel": "System", **at(i), "ServiceName": "s", "ImagePath": "a"} for i in range(9)),
+        {"EventID": 7045, "Channel": "System", **at(9), "ServiceName": HOSTILE, "ImagePath": HOSTILE},
         {"EventID": 4698, "Channel": "Security", **at(3), "TaskName": HOSTILE, "TaskContent": HOSTILE,
          "SubjectUserName": HOSTILE, "SubjectLogonId": HOSTILE},
         *({"EventID": 4624, "Channel": "Security", **at(i), "LogonType": "3", "IpAddress": "1.1.1.1",

@@ -93,7 +93,6 @@ CONDITIONS = [
     "_time > '99999-01-01'",
     "process.name in ()",
     "process.name is",
-    "",
     "\x1b[2J",
     "process.pid = '٣x'",
 ]

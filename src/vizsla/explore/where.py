@@ -154,13 +154,21 @@ class _Parser:
             if kind in ("text", "number") and column.type().is_string():
                 return ibis.literal(word)
             if kind in ("text", "number") and column.type().is_integer():
-                return ibis.literal(int(word), "int64")
+                return ibis.literal(_whole_number(word), "int64")
             if kind == "text" and column.type().is_timestamp():
                 moment = datetime.fromisoformat(word)
                 return ibis.literal(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
         except ValueError as error:
             raise self._wrong(f"{word!r} is no {column.type()}") from error
         raise self._wrong(f"{column.get_name()} is a {column.type()} and cannot be compared with {word}")
+
+
+def _whole_number(word: str) -> int:
+    """Raises ValueError for what is none, or more than a column can hold."""
+    number = int(word)
+    if not -(1 << 63) <= number < 1 << 63:
+        raise ValueError("beyond 64 bits")
+    return number
 
 
 def _tokens(text: str) -> list[Token]:
