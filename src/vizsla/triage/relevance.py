@@ -6,9 +6,9 @@ Patterns are judged by the shapes that were compared, so that baseline and hunt 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -16,6 +16,9 @@ from vizsla.declared import from_yaml
 from vizsla.shape import shape
 from vizsla.triage import attack
 from vizsla.triage.native import Fields
+
+# The first of the fields that name a program, in attack.yaml's lists of fields.
+PROGRAMS = frozenset(("Image", "ParentImage", "TargetImage", "SourceImage"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +79,73 @@ def _kind(kind: str) -> Line:
     return Line(f"kind {kind}", 0.0)
 
 
-def _technique(kind: str, event: Fields) -> Line | None:
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A rule with the weight of its technique."""
+
+    weight: float
+    rule: attack.Rule
+
+    def possible(self, programs: Mapping[tuple[str, ...], str], names: frozenset[str]) -> bool:
+        """Whether the rule may hold for an event with these programs and these filled fields."""
+        rule = self.rule
+        for condition in rule.all:
+            if condition.test != "present" and not _filled(condition, names):
+                return False
+            if condition.fields in programs and not condition.holds(_Programs(programs)):
+                return False
+        if rule.any and all(c.fields in programs for c in rule.any):
+            return any(c.holds(_Programs(programs)) for c in rule.any)
+        return not rule.any or any(c.test == "present" or _filled(c, names) for c in rule.any)
+
+
+class _Programs(Fields):
+    """The programs of an event alone, by the list of fields that a condition asks for."""
+
+    def __init__(self, programs: Mapping[tuple[str, ...], str]) -> None:
+        self._programs = programs
+
+    def first(self, names: Iterable[str]) -> str:
+        return self._programs[tuple(names)]
+
+
+def _filled(condition: attack.Condition, names: frozenset[str]) -> bool:
+    return any(name.lower() in names for name in condition.fields)
+
+
+@cache
+def _rows(kind: str) -> tuple[_Row, ...]:
+    """The rules of a kind of event, the heaviest first."""
     weights, techniques = _table()["tactics"], attack.table().techniques
-    best: Line | None = None
+    rows = []
     for name in (kind, kind.partition(":")[0]):
         for rule in _rules().get(name, ()):
             tactics = [rule.tactic] if rule.tactic else [techniques[t].tactics[0] for t in rule.techniques]
-            weight = max(float(weights.get(t, 0)) for t in tactics)
-            if (best is None or weight > best.bits) and rule.holds(event):
-                best = Line(f"technique {', '.join(rule.techniques)} ({rule.id})", weight)
-    return best
+            rows.append(_Row(max(float(weights.get(t, 0)) for t in tactics), rule))
+    return tuple(sorted(rows, key=lambda row: -row.weight))
+
+
+@cache
+def _program_fields(kind: str) -> tuple[tuple[str, ...], ...]:
+    """The lists of fields, among those that a kind's rules ask for, that name programs."""
+    asked = {c.fields for row in _rows(kind) for c in (*row.rule.all, *row.rule.any)}
+    return tuple(sorted(fields for fields in asked if fields[0] in PROGRAMS))
+
+
+@lru_cache(maxsize=100_000)
+def _possible(kind: str, programs: tuple[str, ...], names: frozenset[str]) -> tuple[_Row, ...]:
+    """The rules that may hold. Programs are few and come again; command lines are many: so judge by those first."""
+    held = dict(zip(_program_fields(kind), programs, strict=True))
+    return tuple(row for row in _rows(kind) if row.possible(held, names))
+
+
+def _technique(kind: str, event: Fields) -> Line | None:
+    """The heaviest technique that the event implies; of equally heavy ones the first in attack.yaml."""
+    programs = tuple(event.first(fields) for fields in _program_fields(kind))
+    for row in _possible(kind, programs, frozenset(event)):
+        if row.rule.holds(event):
+            return Line(f"technique {', '.join(row.rule.techniques)} ({row.rule.id})", row.weight)
+    return None
 
 
 def _place(actor: str) -> Line | None:
