@@ -30,6 +30,9 @@ EXAMPLES = {
     "C:\\Users\\John Smith\\AppData\\x.exe": "c:\\users\\<user>\\appdata\\x.exe",
     '"C:\\Users\\John Smith\\a b.exe" -k': '"c:\\users\\<user>\\a b.exe" -k',
     "C:\\Documents and Settings\\Jörg Müller\\x": "c:\\documents and settings\\<user>\\x",
+    "C:\\Users\\Public\\x.exe": "c:\\users\\public\\x.exe",
+    "dir c:\\users\\public": "dir c:\\users\\public",
+    "C:\\Users\\Publicist\\x.exe": "c:\\users\\<user>\\x.exe",
     "C:\\Users\\alice": "c:\\users\\<user>",
     "copy C:\\Users\\alice D:\\y": "copy c:\\users\\<user> d:\\y",
     "copy C:\\Users\\alice \\\\srv\\y": "copy c:\\users\\<user> \\\\srv\\y",
@@ -107,7 +110,8 @@ VALUES = st.one_of(
     st.text(max_size=200),
     st.lists(
         st.sampled_from([
-            "0x", "a", "F", "1", "22", "-", "{", "}", "\\users\\", "/home/", "/users/", " ", "\t", "\u00a0",
+            "0x", "a", "F", "1", "22", "-", "{", "}", "\\users\\", "\\users\\public", "<public>", "/home/",
+            "/users/", " ", "\t", "\u00a0",
             "s-1-5-21-", "%%", ":", "::", ".", "<", ">", "#", "<user>", "İ", "__psscriptpolicytest_", "\\", "/", '"',
             "=" * 20, GUID,
         ]),

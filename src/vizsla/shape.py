@@ -24,6 +24,7 @@ _GENERAL: tuple[tuple[str, str], ...] = (
     (r"\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?", "<guid>"),
     (r"s-1-(?:5-21|12-1|15-[23])(?:-[0-9]+)+", "<sid>"),
     (r"__psscriptpolicytest_[a-z0-9]+\.[a-z0-9]+", "__psscriptpolicytest_<random>"),
+    (r"\\users\\public([\\/\"' ]|$)", r"\\users<public>\1"),  # everybody's folder is nobody's: kept, see the last line
     # Names of accounts may hold blanks: up to the next part of the path; a name that ends the path ends at a blank.
     (
         r"(\\users\\|\\documents and settings\\)"
@@ -36,6 +37,7 @@ _GENERAL: tuple[tuple[str, str], ...] = (
     (_HEX, "<hex>"),
     (r"[0-9]+", "#"),
     (r"\s+", " "),
+    (r"\\users<public>", r"\\users\\public"),
 )
 
 
