@@ -15,6 +15,7 @@ from vizsla.triage.native import base, fields_of, host_name, kind_of, strongest
 from vizsla.triage.template import Template, one_line, parse, sentence
 
 MAX_TITLE = 140
+RARE = 0.25  # the share of events up to which a title calls a value rare
 WHY = 80  # characters of an analytic's own words in a title
 MAX_SUMMARY = 600
 VALUE = 80  # characters of a value within a summary
@@ -98,12 +99,13 @@ def reason_text(reason: Reason) -> str:
 
 
 def rarity(evidence: Evidence) -> str:
-    """How rare the most surprising part is: 'command line never seen; 0 of 312,441'. '' where no reason is given."""
-    if not evidence.reasons:
-        return ""
-    if evidence.analytic != "rarity":
+    """How rare the most surprising part is: 'command line never seen; 0 of 312,441'. '' where nothing of it is rare."""
+    if evidence.analytic != "rarity" and evidence.reasons:
         return shortened(visible(one_line(evidence.why)), WHY)
-    reason = _surprising(evidence.reasons)[0]
+    rare = [r for r in _surprising(evidence.reasons) if r.seen <= RARE * r.of]
+    if not rare:
+        return ""
+    reason = rare[0]
     given = f" with {shortened(visible(base(one_line(reason.given))), 30)}" if reason.given else ""
     field = f"{field_words(reason.field)}{given}"
     if reason.seen == 0:
