@@ -24,7 +24,8 @@ def keys_of(*rows: dict[str, Any], table: str = "windows_sysmon", encoded: bool 
 
 @pytest.mark.parametrize("text", [GUID, GUID.upper(), "{" + GUID + "}", "{" + GUID.upper() + "}"])
 def test_a_guid_is_one_however_it_is_written(text: str) -> None:
-    assert guid_code(text) == code_of(GUID) != 0
+    assert guid_code(text) == guid_code(GUID) != 0
+    assert guid_code(text) != guid_code(GUID[:-1] + "c")
 
 
 @pytest.mark.parametrize("text", [NULL, "{" + NULL + "}", "", "-", "{}", "0"])
@@ -75,7 +76,7 @@ def test_the_first_column_filled_decides() -> None:
         event(1, ProcessGuid="{" + NULL + "}", SourceProcessGUID=GUID, ProcessId="4", SourceProcessId="800"),
         event(1),
     )
-    assert found.guid.tolist() == [code_of(GUID), code_of(GUID), 0]
+    assert found.guid.tolist() == [guid_code(GUID), guid_code(GUID), 0]
     assert found.pid.tolist() == [700, 800, NO_PID]
     security = keys_of(
         event(4624, TargetLogonId="0x99", SubjectLogonId="0x11"),
@@ -119,7 +120,7 @@ def test_starts_of_sysmon() -> None:
     assert found is not None
     assert found.pid.tolist() == [100, 101, 102, 103, 104, 105]
     assert found.launched.tolist() == [False, True, True, True, True, False]
-    assert found.parent_guid.tolist() == [code_of(GUID), 0, 0, 0, 0, 0]
+    assert found.parent_guid.tolist() == [guid_code(GUID), 0, 0, 0, 0, 0]
     assert found.parent_pid.tolist() == [80, *[NO_PID] * 5]
 
 

@@ -26,6 +26,7 @@ HOUR = 3_600_000_000  # microseconds
 NO_TIME = np.iinfo(np.int64).min
 EARLIEST = 631_152_000_000_000  # 1990-01-01: clocks that say less were never set
 LATEST = 7_258_118_400_000_000  # 2200-01-01
+MANY = 8_192  # distinct values in a batch from which they are not looked up one by one
 REMEMBERED = 400_000  # distinct raw values per field whose codes are kept
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -104,6 +105,8 @@ class Encoder:
     def column(self, values: pa.Array, name: str) -> U64:
         """The codes of a column's shapes, NOTHING where absent."""
         distinct, places = dictionary(values)
+        if len(distinct) > MANY:
+            return take(self._fresh(distinct), places)
         known = self._known.setdefault(name, {})
         if len(known) > REMEMBERED:
             known.clear()
@@ -114,6 +117,13 @@ class Encoder:
                 known[raw] = self._word(shaped)
         codes = np.fromiter((known[t] if t is not None else 0 for t in texts), dtype=np.uint64, count=len(texts))
         return take(codes, places)
+
+    def _fresh(self, distinct: pa.Array) -> U64:
+        """The codes of values that are hardly worth remembering: of so many, few come again."""
+        shaped = pc.dictionary_encode(shapes(distinct.cast(pa.string())), null_encoding="encode")
+        words = [self._word(text or "") for text in shaped.dictionary.to_pylist()]
+        codes: U64 = np.array(words, dtype=np.uint64)[shaped.indices.to_numpy()]
+        return codes
 
     def identity(self, batch: pa.RecordBatch, name: str) -> U64:
         """The codes of a column's values as they are, not their shapes: hosts, and keys that join."""
@@ -180,7 +190,7 @@ ABSENT = frozenset(("", "-"))
 
 
 def dictionary(values: pa.Array) -> tuple[pa.Array, I64]:
-    """Distinct values, and each row's place among them (-1 for null)."""
+    """Distinct values that some row has, and each row's place among them (-1 for null)."""
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     if not pa.types.is_dictionary(values.type):
@@ -189,7 +199,19 @@ def dictionary(values: pa.Array) -> tuple[pa.Array, I64]:
     if places.null_count:
         places = pc.fill_null(places, -1)
     numbers: I64 = places.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-    return values.dictionary, numbers
+    return _used(values.dictionary, numbers)
+
+
+def _used(distinct: pa.Array, places: I64) -> tuple[pa.Array, I64]:
+    """Without the values that no row has: a batch from Parquet brings those of the batches before it, too."""
+    used = np.zeros(len(distinct) + 1, dtype=bool)
+    used[places] = True  # place -1 is the last one
+    kept = np.flatnonzero(used[:-1])
+    if len(kept) == len(distinct):
+        return distinct, places
+    moved = np.full(len(distinct) + 1, -1, dtype=np.int64)
+    moved[kept] = np.arange(len(kept))
+    return distinct.take(pa.array(kept)), moved[places]
 
 
 def take(codes: U64, places: I64) -> U64:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from vizsla.analytics.rarity.encode import ABSENT, I64, NOTHING, U64, code_of, dictionary, mixed, take
 from vizsla.analytics.rarity.fields import Profile, launchers
@@ -39,10 +40,41 @@ class Starts:
     launched: npt.NDArray[np.bool_]
 
 
+GUID_LENGTH = 36
+DASHES = (8, 13, 18, 23)
+_DIGIT = np.full(256, 255, dtype=np.uint8)  # the value of a hexadecimal digit, by its character
+for _value, _char in enumerate("0123456789abcdef"):
+    _DIGIT[ord(_char)] = _DIGIT[ord(_char.upper())] = _value
+_SHIFT = np.arange(60, -4, -4).astype(np.uint64)  # by how many bits each of sixteen digits is shifted
+
+
 def guid_code(text: str) -> int:
     """The code of a GUID however it is written; 0 for none and for the null GUID."""
-    bare = text.strip("{}").lower()
-    return code_of(bare) if bare.strip("0-") else 0
+    return int(guid_codes(pa.array([text], pa.string()))[0])
+
+
+def guid_codes(values: pa.StringArray) -> U64:
+    """`guid_code` of many values (null: 0): as every process has one, they are parsed all at once."""
+    bare = pc.fill_null(pc.utf8_trim(values.cast(pa.string()), "{}"), "")
+    regular = np.asarray(pc.equal(pc.binary_length(bare), GUID_LENGTH))
+    codes = np.zeros(len(bare), dtype=np.uint64)
+    at = np.flatnonzero(regular)
+    if len(at):
+        whole = bare if len(at) == len(bare) else bare.take(pa.array(at))
+        begin = int(np.frombuffer(whole.buffers()[1], dtype=np.int32, count=whole.offset + 1)[whole.offset])
+        text = np.frombuffer(whole.buffers()[2], dtype=np.uint8, count=len(at) * GUID_LENGTH, offset=begin)
+        text = text.reshape(len(at), GUID_LENGTH)
+        digits = _DIGIT[np.delete(text, DASHES, axis=1)]
+        good = (digits < 16).all(axis=1) & (text[:, DASHES] == ord("-")).all(axis=1)
+        halves = digits.astype(np.uint64).reshape(len(at), 2, 16) << _SHIFT
+        high, low = np.bitwise_or.reduce(halves, axis=2).T
+        code = np.maximum(mixed(high, low), np.uint64(1))
+        codes[at[good]] = np.where((high | low) == 0, NOTHING, code)[good]
+        regular[at[~good]] = False
+    for place in np.flatnonzero(~regular).tolist():  # what is no GUID is compared as it is
+        odd = bare[place].as_py().lower()
+        codes[place] = code_of(odd) if odd.strip("0-") else 0
+    return codes
 
 
 def pid_of(text: str) -> int:
@@ -73,11 +105,11 @@ def _base(text: str) -> str:
 
 def keys(batch: pa.RecordBatch, profile: Profile) -> Keys:
     """The keys of every row; the first column of the profile's list that is filled decides."""
-    guid = _first(batch, profile.guid, guid_code)
-    logon = _first(batch, profile.logon, _logon)
+    guid = _first(batch, profile.guid, guid_codes)
+    logon = _first(batch, profile.logon, _each(_logon))
     pair = np.zeros(batch.num_rows, dtype=np.uint64)
     if profile.pair and set(profile.pair) <= set(batch.schema.names):
-        ends = [_mapped(batch, name, _named) for name in profile.pair]
+        ends = [_mapped(batch, name, _each(_named)) for name in profile.pair]
         pair = np.where(np.all([end != NOTHING for end in ends], axis=0), mixed(*ends), NOTHING)
     pid = np.full(batch.num_rows, NO_PID, dtype=np.int64)
     for name in profile.pid:
@@ -97,27 +129,32 @@ def starts(batch: pa.RecordBatch, at: I64, kind: str) -> Starts | None:
     return Starts(
         at=at,
         pid=_pids(part, pid),
-        parent_guid=_mapped(part, parent_guid, guid_code),
+        parent_guid=_mapped(part, parent_guid, guid_codes),
         parent_pid=_pids(part, parent_pid),
-        launched=_mapped(part, parent_image, lambda t: int(_base(t) in launchers()), absent=1) == 1,
+        launched=_mapped(part, parent_image, _each(lambda t: int(_base(t) in launchers())), absent=1) == 1,
     )
 
 
-def _first(batch: pa.RecordBatch, names: tuple[str, ...], number: Callable[[str], int]) -> U64:
+Numbered = Callable[[pa.Array], U64]  # of distinct values, none of them null
+
+
+def _each(number: Callable[[str], int]) -> Numbered:
+    return lambda values: np.fromiter(map(number, values.to_pylist()), dtype=np.uint64, count=len(values))
+
+
+def _first(batch: pa.RecordBatch, names: tuple[str, ...], numbered: Numbered) -> U64:
     total = np.zeros(batch.num_rows, dtype=np.uint64)
     for name in names:
         if name in batch.schema.names:
-            total = np.where(total == NOTHING, _mapped(batch, name, number), total)
+            total = np.where(total == NOTHING, _mapped(batch, name, numbered), total)
     return total
 
 
-def _mapped(batch: pa.RecordBatch, name: str, number: Callable[[str], int], absent: int = 0) -> U64:
+def _mapped(batch: pa.RecordBatch, name: str, numbered: Numbered, absent: int = 0) -> U64:
     if name not in batch.schema.names:
         return np.full(batch.num_rows, absent, dtype=np.uint64)
     distinct, places = dictionary(batch.column(name))
-    texts = distinct.to_pylist()
-    codes = np.fromiter((absent if t is None else number(t) for t in texts), dtype=np.uint64, count=len(texts))
-    mapped = take(codes, places)
+    mapped = take(numbered(distinct), places)
     return np.where(places < 0, np.uint64(absent), mapped) if absent else mapped
 
 
