@@ -86,17 +86,25 @@ class _Row:
     weight: float
     rule: attack.Rule
 
-    def possible(self, programs: Mapping[tuple[str, ...], str], names: frozenset[str]) -> bool:
-        """Whether the rule may hold for an event with these programs and these filled fields."""
-        rule = self.rule
-        for condition in rule.all:
-            if condition.test != "present" and not _filled(condition, names):
-                return False
-            if condition.fields in programs and not condition.holds(_Programs(programs)):
-                return False
-        if rule.any and all(c.fields in programs for c in rule.any):
-            return any(c.holds(_Programs(programs)) for c in rule.any)
-        return not rule.any or any(c.test == "present" or _filled(c, names) for c in rule.any)
+    def left(self, programs: Mapping[tuple[str, ...], str], names: frozenset[str]) -> _Row | None:
+        """What is left to be asked of events with these programs and these filled fields; None: it cannot hold."""
+        known = _Programs(programs)
+
+        def verdict(condition: attack.Condition) -> bool | None:
+            if condition.fields in programs:
+                return condition.holds(known)
+            filled = any(name.lower() in names for name in condition.fields)
+            return None if filled or condition.test == "present" else False
+
+        asked = {part: [(c, verdict(c)) for c in getattr(self.rule, part)] for part in ("all", "any", "none")}
+        if any(v is False for _, v in asked["all"]) or any(v is True for _, v in asked["none"]):
+            return None
+        if asked["any"] and all(v is False for _, v in asked["any"]):
+            return None
+        if any(v is True for _, v in asked["any"]):
+            asked["any"] = []
+        parts = {part: tuple(c for c, v in conditions if v is None) for part, conditions in asked.items()}
+        return _Row(self.weight, replace(self.rule, all=parts["all"], any=parts["any"], none=parts["none"]))
 
 
 class _Programs(Fields):
@@ -107,10 +115,6 @@ class _Programs(Fields):
 
     def first(self, names: Iterable[str]) -> str:
         return self._programs[tuple(names)]
-
-
-def _filled(condition: attack.Condition, names: frozenset[str]) -> bool:
-    return any(name.lower() in names for name in condition.fields)
 
 
 @cache
@@ -128,15 +132,20 @@ def _rows(kind: str) -> tuple[_Row, ...]:
 @cache
 def _program_fields(kind: str) -> tuple[tuple[str, ...], ...]:
     """The lists of fields, among those that a kind's rules ask for, that name programs."""
-    asked = {c.fields for row in _rows(kind) for c in (*row.rule.all, *row.rule.any)}
+    rules = [row.rule for row in _rows(kind)]
+    asked = {c.fields for rule in rules for c in (*rule.all, *rule.any, *rule.none)}
     return tuple(sorted(fields for fields in asked if fields[0] in PROGRAMS))
 
 
 @lru_cache(maxsize=100_000)
 def _possible(kind: str, programs: tuple[str, ...], names: frozenset[str]) -> tuple[_Row, ...]:
-    """The rules that may hold. Programs are few and come again; command lines are many: so judge by those first."""
+    """The rules that may hold, and what is left to ask of them.
+
+    Programs are few and come again, command lines are many: what programs decide is decided once.
+    """
     held = dict(zip(_program_fields(kind), programs, strict=True))
-    return tuple(row for row in _rows(kind) if row.possible(held, names))
+    rows = (row.left(held, names) for row in _rows(kind))
+    return tuple(row for row in rows if row is not None)
 
 
 def _technique(kind: str, event: Fields) -> Line | None:
