@@ -167,17 +167,18 @@ class Heap:
     def __init__(self, key: tuple[str, ...], merge: dict[str, str]) -> None:
         self.key, self.merge = key, merge
         self.chunks: list[dict[str, np.ndarray]] = []
-        self.size = 0
+        self.size = 0  # rows since the last merging of all
+        self.whole = 0  # rows that it left
 
     def add(self, columns: dict[str, np.ndarray]) -> None:
         """More rows; equal ones within them merge at once."""
         merged = merge_rows(columns, self.key, self.merge)
         self.chunks.append(merged)
         self.size += len(merged[self.key[0]])
-        if self.size > MERGE_AT and len(self.chunks) > 1:
-            whole = merge_rows(joined(self.chunks), self.key, self.merge)
-            # Merging again costs a sort of everything: worth it only once much has come since.
-            self.chunks, self.size = [whole], 0
+        # Merging again costs a sort of everything: worth it only once as much has come since.
+        if self.size > max(MERGE_AT, self.whole) and len(self.chunks) > 1:
+            self.chunks = [merge_rows(joined(self.chunks), self.key, self.merge)]
+            self.size, self.whole = 0, len(self.chunks[0][self.key[0]])
 
     def columns(self) -> dict[str, np.ndarray]:
         """All rows, merged."""
