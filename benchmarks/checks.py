@@ -48,6 +48,7 @@ Flags = npt.NDArray[np.bool_]
 FIRST = 50  # findings of a fold whose counts are checked
 TELLING = 32
 DAY, CLOCK, SLICE = 86_400.0, 2.0, 600
+TWICE, BOOTING = 5.0, 60.0  # seconds within which two logs tell of one start, the second of one program
 ABSENT = (None, "", "-")
 
 
@@ -118,14 +119,18 @@ class Tree:
     @classmethod
     def of(cls, lake: Lake) -> Tree:
         tree, begun = cls(), []
-        sysmon = list(told(lake, "windows_sysmon", ("ProcessGuid", "ProcessId", "SourceProcessGUID", "SourceProcessId",
+        images: dict[str, str] = {}
+        sysmon = list(told(lake, "windows_sysmon", ("Image", "ProcessGuid", "ProcessId", "SourceProcessGUID", "SourceProcessId",
                            "ParentProcessGuid", "ParentProcessId", "ParentImage")))  # fmt: skip
-        security = list(told(lake, "windows_security", ("NewProcessId", "ProcessId", "ParentProcessName")))
+        security = list(
+            told(lake, "windows_security", ("NewProcessId", "NewProcessName", "ProcessId", "ParentProcessName"))
+        )
         for row in sysmon:
             guid = plain_guid(row["ProcessGuid"]) or plain_guid(row["SourceProcessGUID"])
             pid = number(row["ProcessId"]) or number(row["SourceProcessId"])
             if guid and pid:
                 tree.pids[row["_host"], pid].append((row["at"], f"{row['_host']} {guid}"))
+                images.setdefault(f"{row['_host']} {guid}", base(row["Image"]))
             if row["EventID"] == "1":
                 begun.append((row, f"{row['_host']} {guid}", plain_guid(row["ParentProcessGuid"]),
                               number(row["ParentProcessId"]), row["ParentImage"]))  # fmt: skip
@@ -134,8 +139,9 @@ class Tree:
             if row["EventID"] != "4688" or not pid:
                 continue
             known = tree.pids.get((row["_host"], pid), ())
-            if any(abs(at - row["at"]) <= 5 for at, _ in known):
-                continue  # Sysmon tells of the same start
+            image = base(row["NewProcessName"])
+            if any(abs(at - row["at"]) <= (BOOTING if images[code] == image else TWICE) for at, code in known):
+                continue  # Sysmon tells of the same start, while a host boots a little later
             code = f"{row['_host']} {pid} {row['at']}"
             tree.pids[row["_host"], pid].append((row["at"], code))
             begun.append((row, code, "", number(row["ProcessId"]), row["ParentProcessName"]))
@@ -156,9 +162,9 @@ class Tree:
 
     def root(self, code: str) -> str:
         followed = set()
-        while self.parents.get(code) and code not in followed:
+        while code not in followed:
             followed.add(code)
-            code = self.parents[code]
+            code = self.parents.get(code) or code
         return code
 
     def place(self, event: EventRef, kind: str) -> str:
