@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from lake_samples import events, ident, ids, rows
+from vizsla.engines import connect
 from vizsla.errors import LakeError, UsageError
 from vizsla.lake import Appended, Lake
 from vizsla.lake.folder import FORMAT
@@ -253,10 +254,39 @@ def test_a_damaged_table_is_told(lake: Lake) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write all")
+@pytest.mark.parametrize(
+    "name", ["a*b", "a?b", "a b", "a#b", "ä 日本", "100%", "a%zb", "a{b}", "a&b;c", "a'b\"c", "a:b", "~a", "a=b", "<x>"]
+)
+def test_paths_that_mean_something_to_patterns_and_addresses_are_plain_paths(tmp_path: Path, name: str) -> None:
+    """Written, read by both engines' ways, merged and cleaned, and nothing beside the lake."""
+    made = Lake.open(tmp_path / name, create=True)
+    (tmp_path / "aXb").mkdir()  # what a pattern would also match
+    for number in range(3):
+        made.append({"t": [events([number])]})
+    assert made.compact() == 3
+    made.expire(keep=timedelta(0))
+    again = Lake.open(tmp_path / name)
+    assert ids(again) == {"t": sorted(map(ident, range(3)))}
+    with connect("duckdb") as engine:
+        assert engine.collect(engine.table(again.scan("t")).count().as_table()).to_pydict() == {"CountStar()": [3]}
+    assert again.append({"t": [events([0, 1, 2, 3])]})["t"] == Appended(1, 3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "aXb"])
+
+
+@pytest.mark.parametrize("name", ["a[b", "a]b", "a|b", "a^b", "a\\b", "a\nb", "a\tb", "a%20b", "\udcff", "x/[y]/z"])
+def test_paths_that_the_storage_library_cannot_take_are_refused_before_anything_is_written(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(LakeError, match="cannot hold") as told:
+        Lake.open(tmp_path / name, create=True)
+    assert told.value.fix
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_lake_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
+    (tmp_path / "file").write_text("x")
     with pytest.raises(LakeError, match="cannot be made"):
-        Lake.open(tmp_path / "lake", create=True)
+        Lake.open(tmp_path / "file" / "lake", create=True)
 
 
 def test_times_in_very_many_days_stay_bounded(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

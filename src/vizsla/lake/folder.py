@@ -18,6 +18,7 @@ LEDGER, LEDGER_FILE = "ledger", "files.jsonl"  # the room that says which files 
 _TABLE = re.compile(r"[a-z][a-z0-9_]{0,127}")
 _ROOM = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
+_UNSTORABLE = re.compile(r"[\[\]|^\\\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def table_name(name: str) -> str:
@@ -42,12 +43,7 @@ def room_name(name: str) -> str:
 
 def open_folder(root: Path, *, create: bool) -> None:
     """Check that `root` is a lake of a format this version knows; make it one where `create` and it is empty."""
-    if _ESCAPED.search(str(root)):
-        raise LakeError(
-            "a lake's path cannot hold a percent sign followed by two hex digits",
-            where=str(root),
-            fix="choose another folder: the storage library would take it for an escaped character",
-        )
+    _check_path(root.as_posix())
     if root.exists() and not root.is_dir():
         raise LakeError("a lake is a folder, and this is a file", where=str(root), fix="name another folder")
     mark = root / MARK
@@ -56,6 +52,28 @@ def open_folder(root: Path, *, create: bool) -> None:
             _refuse(root)
         _create(root, mark)
     _check(mark)
+
+
+def _check_path(path: str) -> None:
+    """Refuse, before anything is written, what the storage library cannot take: it makes an address of the path.
+
+    Some characters it stops at, others it takes for something else, and so would write beside the lake.
+    """
+    if _ESCAPED.search(path):
+        raise LakeError(
+            "a lake's path cannot hold a percent sign followed by two hex digits",
+            where=path,
+            fix="choose another folder: the storage library would take it for an escaped character",
+        )
+    odd = sorted({character for character in path if _UNSTORABLE.match(character)})
+    if odd:
+        named = ", ".join(character if character.isprintable() else f"U+{ord(character):04X}" for character in odd)
+        raise LakeError(
+            f"a lake's path cannot hold {named}",
+            where=path,
+            fix="choose another folder: the storage library takes no brackets, no | ^ and \\, no control characters "
+            "and no bytes that are not UTF-8",
+        )
 
 
 def _refuse(root: Path) -> None:
