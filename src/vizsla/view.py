@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from vizsla.declared import from_yaml
 from vizsla.errors import ViewError
 from vizsla.nouns.event import HOST, ID, TIME
+from vizsla.sources._declared import view_tables
 from vizsla.views.grammar import Constant, Expression, kind, parse
 
 if TYPE_CHECKING:
@@ -90,10 +91,13 @@ def named(name: str) -> View:
 
 
 def read(name: str, content: Mapping[str, Any]) -> View:
-    """A view from what its YAML file holds: `doc`, and `tables` with `fields` for all and `events`."""
+    """A view from what its YAML file holds: `doc`, and `tables` with `fields` for all and `events`.
+
+    The tables that sources say fill it come below its own.
+    """
     mappings: dict[str, tuple[TableMapping, ...]] = {}
-    for table, spec in content["tables"].items():
-        mappings[table] = tuple(_mapping(f"{name}.yaml, {table}", spec, event) for event in spec["events"])
+    for table, spec in {**(content.get("tables") or {}), **view_tables(name)}.items():
+        mappings[table] = tuple(_mapping(f"{name}.yaml, {table}", spec, event) for event in spec.get("events") or [{"fields": {}}])
     filled = {f for of_table in mappings.values() for mapping in of_table for f in mapping.fields}
     return View(name, content["doc"], tuple(f for f in fields().values() if f.name in filled), mappings)
 

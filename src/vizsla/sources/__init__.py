@@ -1,4 +1,4 @@
-"""Readers of log formats, one file each. To add one, copy `_template.py`; nothing else need be touched."""
+"""Readers of log formats, one file each. To add one, copy `_template.yaml` or `_template.py`; touch nothing else."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from importlib.metadata import entry_points
 from vizsla.containers import head_of
 from vizsla.errors import SourceError
 from vizsla.source import LogFile, Source
+from vizsla.sources._declared import declared
+from vizsla.sources._mapped import Mapped
 
 GROUP = "vizsla.sources"
 
@@ -44,6 +46,13 @@ def _loaded() -> tuple[dict[str, Source], dict[str, str]]:
             continue
         if source is not None:
             take(place, source)
+    for name, content in declared().items():
+        if "reader" not in content:
+            continue  # it goes with a source written in Python
+        try:
+            take(f"{name}.yaml", Mapped(name, content))
+        except SourceError as error:
+            failed[f"{name}.yaml"] = str(error)
     for point in entry_points(group=GROUP):
         try:
             loaded = point.load()

@@ -12,6 +12,7 @@ from typing import Any
 
 from vizsla.declared import from_yaml
 from vizsla.nouns.event import HOST, TIME
+from vizsla.sources._declared import rarity_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ EDGE_COLUMNS = ("ParentProcessGuid", "ParentImage", "Image", "NewProcessName", "
 def _declared() -> dict[str, Any]:
     text = resources.files(__package__).joinpath("fields.yaml").read_text(encoding="utf-8")
     loaded: dict[str, Any] = from_yaml(text)
-    return loaded
+    return {**loaded, "tables": {**loaded["tables"], **rarity_tables()}}
 
 
 def _squeezed(pattern: str) -> str:
