@@ -25,7 +25,7 @@ from vizsla.triage.reasons import reasons
 from vizsla.triage.replay import Ranked
 from vizsla.triage.titles import summary
 
-CLOSE = 0.6  # share of a line's greatest surprisal from which other units stand on the same line
+CLOSE = 0.6  # share of a line's greatest surprisal, and of its value, from which other units stand on the same line
 UNITS = 20  # units shown on one line
 EVENTS = 20  # events shown on one line
 LINES = 40  # lines of one finding
@@ -137,9 +137,10 @@ def lines(ranked: Ranked, chosen: Sequence[Pattern]) -> dict[int, list[Line]]:
         for number, places in kinds.items():
             places.sort(key=lambda p: (-value[p], -surprisal[p], int(ties.unit[lit.at[p]]), int(ties.tie[lit.at[p]])))
             adds = sum(float(value[p]) for p in places if p in counting)
-            close = [p for p in places if surprisal[p] >= CLOSE * surprisal[places[0]]]
-            count = int(sum(ties.n[lit.at[p]] for p in close))
             lead = places[0]
+            enough = float(value[lead]) - (1 - CLOSE) * abs(float(value[lead]))
+            close = [p for p in places if surprisal[p] >= CLOSE * surprisal[lead] and value[p] >= enough]
+            count = int(sum(ties.n[lit.at[p]] for p in close))
             row = Line(scored.kinds[number], tuple(close[:UNITS]), adds, count)
             rows.append((-float(value[lead]), -float(surprisal[lead]), row.kind, row))
         rows.sort(key=lambda r: r[:3])
