@@ -21,6 +21,7 @@ from vizsla.cli.options import (
     MasterOption,
     OutputOption,
     SinceOption,
+    SourceOption,
     TierName,
     UntilOption,
     UserOption,
@@ -60,6 +61,7 @@ def hunt(
         str | None,
         typer.Option(metavar="NAME|DIR", help="What is normal, from `vizsla learn`. Default: the data itself."),
     ] = None,
+    source: SourceOption = None,
     analytic: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this analytic; repeatable.")] = None,
     view: Annotated[str | None, typer.Option(metavar="NAME", help="Only this view's events, such as process.")] = None,
     host: HostOption = None,
@@ -104,6 +106,7 @@ def hunt(
     request = HuntRequest(
         paths=tuple(paths or ()),
         lake=where,
+        source=source,
         baseline=baseline,
         analytics=tuple(analytic or ()),
         view=view,

@@ -12,6 +12,7 @@ from vizsla.cli.options import (
     EngineOption,
     LakeOption,
     MasterOption,
+    SourceOption,
     engine_of,
     existing,
     lake_path,
@@ -22,9 +23,7 @@ from vizsla.cli.progress import ProgressBar
 def ingest(
     paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Logs: files, folders, archives.")],
     lake: LakeOption = None,
-    source: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Read as this format; default: what the content says.")
-    ] = None,
+    source: SourceOption = None,
     engine: EngineOption = EngineName.DUCKDB,
     master: MasterOption = None,
 ) -> None:

@@ -15,6 +15,7 @@ from vizsla.cli.baseline import learn
 from vizsla.cli.demo import demo
 from vizsla.cli.doctor import doctor
 from vizsla.cli.explore import coverage, events, query, stack, views
+from vizsla.cli.guess import guess
 from vizsla.cli.hunt import hunt
 from vizsla.cli.ingest import ingest
 from vizsla.cli.show import show
@@ -30,7 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 _COMMANDS: tuple[Callable[..., None], ...] = (
-    hunt, ingest, learn, show, stack, events, query, views, coverage, doctor, demo
+    hunt, ingest, guess, learn, show, stack, events, query, views, coverage, doctor, demo
 )  # fmt: skip
 for _command in _COMMANDS:
     app.command()(guard.guarded(_command))

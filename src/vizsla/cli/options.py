@@ -52,6 +52,12 @@ class EngineName(StrEnum):
     SPARK = "spark"
 
 
+SourceOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE", help="Read as this format, or by this mapping (*.yaml); default: what the content says."
+    ),
+]
 LakeOption = Annotated[
     str | None,
     typer.Option(

@@ -46,6 +46,8 @@ def report_lines(report: RunReport) -> list[str]:
     )
     told += _rejections(report)
     told += _listed("Not read, of unknown kind", report.unknown_files, what="file")
+    if any(why.startswith("no source") for _, why in report.unknown_files):
+        told.append("A log that no source recognises: vizsla guess FILE writes a mapping to read it with.")
     if report.tables:
         events = sum(report.tables.values())
         told.append(f"Hunted: {counted(events, 'event')} in {counted(len(report.tables), 'table')}.")

@@ -17,6 +17,7 @@ from vizsla.ingest.task import Broken, Done, Refused, Same, Stamped, Task, Told,
 from vizsla.ingest.walk import Found, walk
 from vizsla.lake import Lake
 from vizsla.lake.folder import LEDGER
+from vizsla.mappings import short
 from vizsla.nouns import RunReport
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def ingest(
         paths: files and folders; hidden files and lakes below a folder are left out.
         lake: an open lake, which other processes may read meanwhile.
         engine: reads on its executors where it is a cluster's; None: processes of this machine.
-        source: the source to read everything with, by name; found by each log's content where None.
+        source: the source to read everything with, by name or as a mapping file (*.yaml); None:
+            found by each log's content.
         workers: how many processes read; 0: this one. None: as many as there are processors, or this one where
             the files are small.
         progress: called as `progress(done_bytes, total_bytes, path)`.
@@ -54,8 +56,10 @@ def ingest(
     does not exist, SourceError where the source does not, LakeError where the lake cannot be written.
     """
     if source is not None:
+        from vizsla import mappings
         from vizsla.sources import find
 
+        source = mappings.given(source, lake)
         find(source)
     run = _Run(lake, walk(paths), source, progress)
     tasks = run.tasks(now or datetime.now(UTC))
@@ -76,10 +80,11 @@ class _Run:
 
     def __init__(self, lake: Lake, found: Sequence[Found], source: str | None, progress: Progress | None) -> None:
         self._lake, self._source, self._progress = lake, source, progress
+        self._source_name = short(source) if source is not None else None
         self.files = {file.path: FileAccount(file.path, file.size) for file in found if not file.why}
         self._unreadable = [(file.path, file.why) for file in found if file.why]
         self._store = Store(lake)
-        self._ledger = Ledger(lake.room(LEDGER), lake.tables(), source)
+        self._ledger = Ledger(lake.room(LEDGER), lake.tables(), self._source_name)
         self._waiting: dict[str, FileAccount] = {}  # read whole, not yet in the ledger
         self._log_file: dict[str, FileAccount] = {}
         self._total = sum(file.size for file in self.files.values())
@@ -149,7 +154,9 @@ class _Run:
 
     def _settle(self) -> None:
         """Put into the ledger what is stored in whole."""
-        settled = {path: record for path, file in self._waiting.items() if (record := file.record(self._source or ""))}
+        settled = {
+            path: record for path, file in self._waiting.items() if (record := file.record(self._source_name or ""))
+        }
         if settled:
             with self._lake.writing():
                 self._ledger.add(settled.values())

@@ -77,7 +77,11 @@ def failures() -> dict[str, str]:
 
 
 def find(name: str) -> Source:
-    """The source of that name. Raises SourceError, naming those that exist."""
+    """The source of that name, or of a mapping's text. Raises SourceError, naming those that exist."""
+    from vizsla import mappings
+
+    if name.startswith(mappings.MARK):
+        return mappings.find(name)
     found = registry().get(name)
     if found is None:
         raise SourceError(f"no source is named {name!r}", fix=f"use one of: {', '.join(registry())}")

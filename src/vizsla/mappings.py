@@ -1,0 +1,111 @@
+"""Mapping files of a user's own: how to read a format that Vizsla does not know, kept with the lake of its events.
+
+A mapping travels as text to wherever files are read, so that other processes and machines need not have its file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from vizsla.declared import from_yaml
+from vizsla.errors import SourceError
+from vizsla.sources._declared import declared
+from vizsla.sources._mapped import Mapped
+
+if TYPE_CHECKING:
+    from vizsla.lake import Lake
+
+MARK = "mapping:"  # what a source's name begins with where a mapping's text follows
+ROOM = "mappings"
+ENDINGS = (".yaml", ".yml")
+LARGEST = 1 << 20  # bytes
+
+
+def is_file(source: str) -> bool:
+    """Whether a source is given as a mapping file."""
+    return source.lower().endswith(ENDINGS)
+
+
+def given(source: str, lake: Lake) -> str:
+    """A source as readers take it: a name as it is, a mapping file as its text, of which the lake keeps a copy.
+
+    Raises SourceError, naming the file, where there is none or it is no mapping.
+    """
+    if not is_file(source):
+        return source
+    path = Path(source)
+    try:
+        if path.stat().st_size > LARGEST:
+            raise SourceError("a mapping of more than 1 MiB is not read", where=source)
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"the mapping cannot be read: {error}", where=source,
+                          fix="vizsla guess LOG --output FILE.yaml writes one") from None  # fmt: skip
+    mapping = parsed(text, source)
+    kept = lake.room(ROOM) / f"{mapping.name}.yaml"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text(text, "utf-8")
+    adopt(lake.root)
+    return f"{MARK}{mapping.name}\n{text}"
+
+
+def parsed(text: str, where: str) -> Mapped:
+    """The source that a mapping's text declares. Raises SourceError where it is none, ViewError where its views are."""
+    content = _content(text, where)
+    table = str(content.get("table") or "mapping")
+    name = table.replace("{", "").replace("}", "").lower()
+    made = Mapped(name, content, where)
+    _check_views(content)
+    return made
+
+
+@lru_cache(maxsize=16)
+def find(source: str) -> Mapped:
+    """The source of a text that `given` made."""
+    name, _, text = source.removeprefix(MARK).partition("\n")
+    return parsed(text, f"{name}.yaml")
+
+
+def short(source: str) -> str:
+    """A source's name as records keep it: a mapping's text by its hash."""
+    if not source.startswith(MARK):
+        return source
+    name, _, text = source.partition("\n")
+    return f"{name}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def adopt(root: Path) -> None:
+    """Makes known what views the mappings kept with a lake fill. One that can no longer be read is passed over."""
+    folder = root / ROOM
+    for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else ():
+        content = _content(path.read_text("utf-8"), str(path))
+        name = f"{ROOM}/{path.stem}"
+        if declared().get(name) != content:
+            from vizsla.view import views
+
+            declared()[name] = {"views": content.get("views") or {}}
+            views.cache_clear()
+
+
+def _content(text: str, where: str) -> dict[str, Any]:
+    try:
+        content = from_yaml(text)
+    except yaml.YAMLError as error:
+        raise SourceError(f"no YAML: {error}", where=where) from None
+    if not isinstance(content, dict):
+        raise SourceError("no mapping of keys to values", where=where, fix="vizsla guess LOG writes one to start from")
+    return content
+
+
+def _check_views(content: dict[str, Any]) -> None:
+    """Raises ViewError or SourceError for views that the mapping fills in a way they cannot be."""
+    from vizsla.view import named, read
+
+    for view, tables in (content.get("views") or {}).items():
+        named(view)
+        read(view, {"doc": "", "tables": tables})
