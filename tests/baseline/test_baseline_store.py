@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -126,12 +127,21 @@ def test_half_a_baseline_is_none(store: BaselineStore, monkeypatch: pytest.Monke
     assert store.load("normal").version == 2
 
 
-@pytest.mark.parametrize("format", [0, 99, "1", None])
+@pytest.mark.parametrize("format", [0, 99, "1", None, True, 1.0])
 def test_another_format_is_refused(store: BaselineStore, format: object) -> None:
     path = folder(store) / "meta.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": format}))
-    with pytest.raises(BaselineError, match="format"):
+    with pytest.raises(BaselineError, match="format") as told:
         store.load("normal")
+    assert ("upgrade Vizsla" in (told.value.fix or "")) == (format == 99)
+
+
+def test_an_older_format_is_read(store: BaselineStore, first: tuple[Path, Baseline]) -> None:
+    path = folder(store) / "meta.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 1}))
+    loaded = store.load("normal")
+    assert alike(loaded.model, first[1].model)
+    assert loaded.grows is None
 
 
 @pytest.mark.parametrize("said", ["", "{", "[]", "3", "null", '{"format": 1}', '{"format": 1, "newness": 3}', "\0"])
@@ -243,4 +253,30 @@ def test_learning_twice_is_learning_once(first: tuple[Path, Baseline]) -> None:
 
 def test_nothing_on_disk_could_run(store: BaselineStore) -> None:
     assert {p.suffix for p in folder(store).rglob("*") if p.is_file()} <= {".json", ".parquet"}
-    assert files.FORMAT == 1
+    assert files.FORMAT == 2
+
+
+@pytest.mark.parametrize("part", ["units", "patterns", "ties", "starts"])
+def test_what_it_counted_is_kept_whole_or_missed(first: tuple[Path, Baseline], tmp_path: Path, part: str) -> None:
+    """A tally that cannot be read whole is an error that says so; hunting needs none."""
+    copy = tmp_path / "lake"
+    shutil.copytree(first[0], copy)
+    store, made = BaselineStore(Lake.open(copy)), first[1]
+    assert made.grows is not None
+    assert sum(tallied.events for tallied in store.tallies("normal", made.grows)) == made.model.events
+    path = copy / "baselines" / "normal" / "1" / "tally" / f"{part}.parquet"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(BaselineError, match="missing or damaged"):
+        store.tallies("normal", made.grows)
+    path.parent.rename(tmp_path / "gone")
+    with pytest.raises(BaselineError, match="missing or damaged"):
+        store.tallies("normal", made.grows)
+    assert store.load("normal").version == 1
+
+
+@pytest.mark.parametrize("said", [{}, [], 3, {"tables": []}, {"tables": {"t": "x"}, "parts": [], "share": 1}])
+def test_how_far_it_went_is_whole_or_damage(store: BaselineStore, said: object) -> None:
+    path = folder(store) / "meta.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "grows": said}))
+    with pytest.raises(BaselineError, match="damaged"):
+        store.load("normal")

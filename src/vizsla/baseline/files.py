@@ -6,6 +6,7 @@ kinds.parquet   kind, units, events, hosts
 words.parquet   code, word
 tails.parquet   what ('kind', 'pool', 'family', 'families'), name, n, scores, at_least
 replay.parquet  bits, surprisal of the replayed findings
+tally/          what it was counted from, so that it can grow: see `growth`; since format 2
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vizsla import __version__
 from vizsla.analytics.rarity.model import Model, Newness
 from vizsla.analytics.rarity.reference import FieldCounts, KindCounts
 from vizsla.calibration import Tail
@@ -26,7 +28,8 @@ from vizsla.errors import BaselineError
 from vizsla.triage.episode import FamilyTails
 from vizsla.triage.replay import Replay
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, FORMAT)  # of format 1 hunts are as before; an update learns it anew
 
 
 def write(folder: Path, model: Model, replay: Replay, meta: Mapping[str, Any]) -> None:
@@ -81,11 +84,13 @@ def meta(folder: Path) -> dict[str, Any]:
         raise BaselineError(f"damaged: {error}", where=str(folder / "meta.json"), fix="learn it anew") from None
     if not isinstance(found, dict):
         raise BaselineError("damaged: it says nothing", where=str(folder / "meta.json"), fix="learn it anew")
-    if found.get("format") != FORMAT:
+    format = found.get("format")
+    if type(format) is not int or format not in READABLE:
+        newer = type(format) is int and format > FORMAT
         raise BaselineError(
-            f"format {found.get('format')}, and this Vizsla reads {FORMAT}",
+            f"it has format {format}, and this Vizsla ({__version__}) reads {READABLE[0]} to {READABLE[-1]}",
             where=str(folder),
-            fix="learn it anew, or use the Vizsla that wrote it",
+            fix=("upgrade Vizsla (pip install --upgrade vizsla), or " if newer else "") + "learn it anew",
         )
     return found
 

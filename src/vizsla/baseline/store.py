@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from typing import Any
 import pyarrow as pa
 
 from vizsla import __version__
-from vizsla.analytics.rarity.model import Model
-from vizsla.baseline import files, states
+from vizsla.analytics.rarity.model import Model, Tallied
+from vizsla.baseline import files, growth, states
+from vizsla.baseline.growth import Growth
 from vizsla.baseline.states import Calibrated
 from vizsla.errors import BaselineError, UsageError
 from vizsla.lake import Lake
@@ -36,6 +37,7 @@ class Baseline:
     replay: Replay
     made: str
     analytics: Mapping[str, Calibrated] = field(default_factory=dict)  # by name, what others than rarity learnt
+    grows: Growth | None = None  # how far it went in its lake; None: it was written by a Vizsla that did not say
 
     @property
     def span(self) -> tuple[datetime, datetime]:
@@ -88,13 +90,28 @@ class BaselineStore:
         return int(said)
 
     def save(
-        self, name: str, model: Model, replay: Replay, analytics: Mapping[str, Calibrated] | None = None
+        self,
+        name: str,
+        model: Model,
+        replay: Replay,
+        analytics: Mapping[str, Calibrated] | None = None,
+        grown: tuple[Growth, Tallied] | None = None,
     ) -> Baseline:
-        """The next version of a baseline, in use from now on; in whole or not at all."""
-        with self.lake.writing():  # two that learn at once get two versions
-            return self._save(name, model, replay, analytics or {})
+        """The next version of a baseline, in use from now on; in whole or not at all.
 
-    def _save(self, name: str, model: Model, replay: Replay, analytics: Mapping[str, Calibrated]) -> Baseline:
+        `grown`: how far it went, the parts of it that earlier versions keep, and what it adds to them.
+        """
+        with self.lake.writing():  # two that learn at once get two versions
+            return self._save(name, model, replay, analytics or {}, grown)
+
+    def _save(
+        self,
+        name: str,
+        model: Model,
+        replay: Replay,
+        analytics: Mapping[str, Calibrated],
+        grown: tuple[Growth, Tallied] | None,
+    ) -> Baseline:
         home = self._home(name)
         home.mkdir(parents=True, exist_ok=True)
         version = max(self.versions(name), default=0) + 1
@@ -103,11 +120,21 @@ class BaselineStore:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
         states.write(draft, analytics)
-        files.write(draft, model, replay, {"name": name, "version": version, "made": made, "vizsla": __version__})
+        said: dict[str, Any] = {"name": name, "version": version, "made": made, "vizsla": __version__}
+        grows = None
+        if grown is not None:
+            grows = replace(grown[0], parts=(*grown[0].parts, version))
+            growth.write(draft, grown[1])
+            said["grows"] = grows.said()
+        files.write(draft, model, replay, said)
         shutil.rmtree(home / str(version), ignore_errors=True)
         draft.rename(home / str(version))
         self._point(name, version)
-        return Baseline(name, version, model, replay, made, analytics)
+        return Baseline(name, version, model, replay, made, analytics, grows)
+
+    def tallies(self, name: str, grows: Growth) -> list[Tallied]:
+        """What the versions that a baseline rests on counted. Raises BaselineError where one is gone."""
+        return [growth.read(self._home(name) / str(part)) for part in grows.parts]
 
     def _point(self, name: str, version: int) -> None:
         pointer = self._home(name) / f".current.{os.getpid()}"
@@ -184,7 +211,13 @@ def diff(older: Baseline, newer: Baseline) -> pa.Table:
 def read_folder(folder: Path) -> Baseline:
     """The baseline in a folder."""
     model, replay, said = files.read(folder)
-    return Baseline(said["name"], said["version"], model, replay, said["made"], states.read(folder))
+    try:
+        grows = Growth.of(said["grows"]) if "grows" in said else None
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise BaselineError(
+            f"damaged: {type(error).__name__}, {error}", where=str(folder / "meta.json"), fix="learn it anew"
+        ) from None
+    return Baseline(said["name"], said["version"], model, replay, said["made"], states.read(folder), grows)
 
 
 def _date(micros: int) -> str:

@@ -64,9 +64,11 @@ def update(
     engine: EngineOption = EngineName.DUCKDB,
     master: MasterOption = None,
 ) -> None:
-    """Read newer logs and learn again, as the next version.
+    """Add what is new to a baseline, as its next version.
 
-    The baseline must be there; it is learnt from all that the lake then holds (or from --since on).
+    Logs named are read first; then what the lake got since the baseline was learnt is added to its counts, without
+    reading again what it knows. It stays about its host and times; a later --until takes in what lies between, any
+    other --host, --since or --until learns from all events again.
     """
     _learn(paths, name, lake, host, since, until, engine, master, update=True)
 
@@ -88,15 +90,12 @@ def _learn(
     where = lake_path(lake)
     existing(paths or ())
     guard.doing("starting")
-    from vizsla.baseline import BaselineStore
     from vizsla.faces import python
     from vizsla.faces.footer import report_lines
     from vizsla.safe import visible
 
-    if update:
-        BaselineStore(python.open_lake(where)).current(name)  # says so where there is none to update
     with ProgressBar() as progress:
-        learnt = python.learn(
+        learnt = (python.update if update else python.learn)(
             paths or (),
             where,
             name=name,

@@ -209,6 +209,34 @@ def query(sql: str, *, lake: AnyLake = None, limit: int | None = None) -> pa.Tab
     return run(open_lake(lake), sql, limit=limit)
 
 
+def update(
+    paths: Paths = (),
+    lake: AnyLake = None,
+    *,
+    name: str = "default",
+    host: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    engine: str = "duckdb",
+    master: str | None = None,
+    progress: Progress | None = None,
+) -> Learnt:
+    """Add to baseline `name` what its lake got since it was learnt (`paths` are ingested first)."""
+    from vizsla.hunt import update as run
+
+    return run(
+        _paths(paths),
+        open_lake(lake),
+        name,
+        host=host,
+        since=since,
+        until=until,
+        engine=engine,
+        master=master,
+        progress=progress,
+    )
+
+
 def views(*, lake: AnyLake = None) -> pa.Table:
     """Which tables fill which views, and with how many events."""
     from vizsla.explore import views_filled

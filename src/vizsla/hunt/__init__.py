@@ -2,5 +2,6 @@
 
 from vizsla.hunt.learning import Learnt, learn
 from vizsla.hunt.run import hunt
+from vizsla.hunt.updating import update
 
-__all__ = ["Learnt", "hunt", "learn"]
+__all__ = ["Learnt", "hunt", "learn", "update"]

@@ -9,6 +9,7 @@ from datetime import datetime
 from vizsla import analytics
 from vizsla.analytics.rarity import model as rarity
 from vizsla.baseline import Baseline, BaselineStore
+from vizsla.baseline.growth import Growth, Scope
 from vizsla.engine import Engine
 from vizsla.engines import connect
 from vizsla.errors import BaselineError
@@ -58,42 +59,44 @@ def learn(
     with connect(engine, master) as computing:
         report = ingest(paths, lake, engine=computing, progress=progress) if paths else RunReport()
         scans = scans_of(lake, computing, host=host, since=since, until=until)
-        model, played, seen = learn_scans(computing, scans, progress)
+        grows = Growth(Scope(host, since, until), {scan.table: scan.version for scan in scans}, share_of(scans))
+        tallied = rarity.tally(computing, scans, grows.share, steps(progress, scans, "learning"))
+        model, played, seen = modelled(computing, scans, tallied, progress)
     report.unable += seen.unable
     if not model.events:
         raise BaselineError("no events to learn from", where=str(lake.root), fix="vizsla learn PATH reads logs first")
-    saved = BaselineStore(lake).save(name, model, played, seen.learnt)
-    return Learnt(saved, report, tuple(_says(saved)))
+    saved = BaselineStore(lake).save(name, model, played, seen.learnt, (grows, tallied))
+    return Learnt(saved, report, tuple(says(saved)))
 
 
-def learn_scans(
-    engine: Engine, scans: Sequence[Scan], progress: Progress | None = None
+def modelled(
+    engine: Engine, scans: Sequence[Scan], tallied: rarity.Tallied, progress: Progress | None = None
 ) -> tuple[rarity.Model, Replay, Seen]:
-    """The model and the replay of these scans, and what analytics learnt and observed."""
-    tallied = rarity.tally(engine, scans, share_of(scans), steps(progress, scans, "learning"))
+    """The model and the replay of what these scans were counted to, and what analytics learnt and observed."""
     learnt = rarity.learn(tallied)
     seen = observed.learn(engine, scans, analytics.chosen(), tallied, progress)
     played, _ = replay(with_observed(tallied, seen.observed), learnt_with(learnt, seen.observed))
     return learnt.model, played, seen
 
 
-def _says(baseline: Baseline) -> list[str]:
+def says(baseline: Baseline) -> list[str]:
+    """What a baseline rests on, what it can state and what it cannot, in sentences."""
     model = baseline.model
     first, last = baseline.span
-    says = [
+    told = [
         f"baseline {baseline.name}, version {baseline.version}: {model.events:,} events, {len(model.kinds):,} types of "
         f"event, {model.hosts:,} hosts, {model.host_days:,} host-days, {first:%Y-%m-%d} to {last:%Y-%m-%d}",
         f"the rarest p-value it can state is 1 in {model.pool.n + 1:,} units; of findings, 1 in "
         f"{baseline.replay.host_days + 1:,} host-days",
     ]
-    says += [
+    told += [
         f"analytic {name}: its own scores on days left out, {found.tail.n:,} units, are what a hunt is held against"
         for name, found in baseline.analytics.items()
     ]
     if model.host_days < FEW_HOST_DAYS:
-        says.append(
+        told.append(
             f"only {model.host_days} host-days: too few to tell one quiet day from another; {FEW_HOST_DAYS} and more "
             "would do"
         )
-    says.append("what was there all along, an intruder too, counts as normal")
-    return says
+    told.append("what was there all along, an intruder too, counts as normal")
+    return told

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -100,6 +102,27 @@ def snapshot(root: Path) -> Snapshot:
         )
     )
     return Snapshot(table.version(), schema, files)
+
+
+def appended(root: Path, after: int, upto: int) -> tuple[list[str], int] | None:
+    """The files that the commits after version `after`, up to `upto`, brought with new rows, and how many rows.
+
+    What a later merge took out of the snapshot is among them: its files stay on disk for a while. What was expired
+    since is not. None where that cannot be told any more: the table's log or such a file was cleaned away.
+    """
+    rows: dict[str, int] = {}
+    for version in range(after + 1, upto + 1):
+        try:
+            text = (root / "_delta_log" / f"{version:020d}.json").read_bytes()
+            for action in map(orjson.loads, text.splitlines()):
+                if (added := action.get("add")) and added["dataChange"]:
+                    rows[added["path"]] = orjson.loads(added["stats"])["numRecords"]
+                elif (gone := action.get("remove")) and gone["dataChange"]:
+                    rows.pop(gone["path"], None)
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+    paths = {str(root / unquote(path)): count for path, count in rows.items()}
+    return (sorted(paths), sum(paths.values())) if all(Path(path).is_file() for path in paths) else None
 
 
 def write(root: Path, events: pa.Table) -> None:

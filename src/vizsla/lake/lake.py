@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -75,6 +75,10 @@ class Lake:
         """
         path = Path(root).expanduser().absolute()
         open_folder(path, create=create)
+        if (path / "mappings").is_dir():
+            from vizsla import mappings  # which knows of views, as most who open a lake do not
+
+            mappings.adopt(path)
         return cls(path)
 
     def tables(self) -> tuple[str, ...]:
@@ -187,6 +191,20 @@ class Lake:
             hosts=None if hosts is None else tuple(sorted({host.lower() for host in hosts})),
         )
 
+    def later(self, scan: Scan, version: int) -> Scan | None:
+        """Of a scan just the rows that were appended after `version` of its table, however they were merged since.
+
+        None where that cannot be told any more: then the whole scan must be read.
+        """
+        if version > scan.version:
+            return None  # not the table that it was
+        found = delta.appended(self._events / scan.table, version, scan.version)
+        if found is None:
+            return None
+        files, rows = found
+        days = None if scan.days is None else tuple(dict.fromkeys(map(_day_of, files)))
+        return replace(scan, files=tuple(files), rows=rows, days=days)
+
     def compact(self, table: str | None = None) -> int:
         """Merge small files, of one table or all; say how many files were merged away. Running scans stay good."""
         with self._lock:
@@ -277,6 +295,11 @@ def _by_day(files: Sequence[delta.DataFile]) -> dict[str, list[str]]:
     for file in files:
         found[file.day].append(file.path)
     return found
+
+
+def _day_of(path: str) -> str:
+    """The day of a file, by the folder that it lies in."""
+    return Path(path).parent.name.removeprefix(f"{DAY}=")
 
 
 def _crowded(files: Sequence[delta.DataFile]) -> list[str]:
