@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pyarrow as pa
@@ -9,15 +10,21 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from vizsla.shape import LONGEST, shape, shapes
+from vizsla.shape import LONGEST, constants, shape, shapes
 
 GUID = "8F5E3B2A-1C4D-4E6F-9A8B-0C1D2E3F4A5B"
+ALL_CHANGES = "1131f6ad-9c07-11d1-f79f-00c04fc2dcd2"
 
 EXAMPLES = {
     # GUIDs
     GUID: "<guid>",
     "{" + GUID + "}": "<guid>",
     f"\\Device\\{{{GUID}}}\\x": "\\device\\<guid>\\x",
+    # but those that a specification assigns keep their meaning, however they are written
+    "%%7688\r\n\t\t{" + ALL_CHANGES + "}\r\n\t{" + GUID + "}": "%%# <guid:ds-replication-get-changes-all> <guid>",
+    ALL_CHANGES.upper(): "<guid:ds-replication-get-changes-all>",
+    ALL_CHANGES.replace("1131", "1132"): "<guid>",
+    "HKCR\\CLSID\\{9BA05972-F6A8-11CF-A442-00A0C90A8F39}\\x7": "hkcr\\clsid\\<guid:shell-windows>\\x#",
     GUID[:-1]: "<hex>-#c#d-#e#f-#a#b-<hex>",  # a digit short of one
     # SIDs: accounts differ from place to place, well-known ones mean something
     "S-1-5-21-1111111111-222222222-3333333333-1001": "<sid>",
@@ -113,7 +120,7 @@ VALUES = st.one_of(
             "0x", "a", "F", "1", "22", "-", "{", "}", "\\users\\", "\\users\\public", "<public>", "/home/",
             "/users/", " ", "\t", "\u00a0",
             "s-1-5-21-", "%%", ":", "::", ".", "<", ">", "#", "<user>", "İ", "__psscriptpolicytest_", "\\", "/", '"',
-            "=" * 20, GUID,
+            "=" * 20, GUID, ALL_CHANGES, ALL_CHANGES.replace("1131", "7777"),
         ]),
         max_size=12,
     ).map("".join),
@@ -134,3 +141,20 @@ def test_each_value_has_its_shape_whatever_stands_beside_it(values: list[str | N
     together = shapes(pa.array(values, pa.string())).to_pylist()
     assert together == [None if value is None else shape(value) for value in values]
     assert shapes(pa.array(["first", *values], pa.string()).slice(1)).to_pylist() == together
+
+
+def test_constants_are_guids_with_names_of_their_own() -> None:
+    """Names without digits: they must come through the rest of the shape untouched."""
+    known = constants()
+    assert len(set(known.values())) == len(known) > 40
+    for guid, name in known.items():
+        assert re.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", guid), guid
+        assert re.fullmatch("<guid:[a-z]+(-[a-z]+)*>", name), name
+        assert shape("{" + guid.upper() + "}") == name == shape(name)
+
+
+def test_a_constant_is_told_from_what_differs_in_digits_alone() -> None:
+    """Values that differ in digits alone are shaped once: not so where the digits are a constant's."""
+    others = [ALL_CHANGES.replace("1131", f"{n:04}") for n in range(1, 9)]
+    found = shapes(pa.array([*others, ALL_CHANGES, *others], pa.string())).to_pylist()
+    assert found == ["<guid>"] * 8 + ["<guid:ds-replication-get-changes-all>"] + ["<guid>"] * 8

@@ -3,13 +3,24 @@
 Two values of one shape count as the same when Vizsla learns what is usual. Shapes are made by Arrow's own
 string kernels (RE2: linear time on hostile input), so they are the same on every engine, and always on distinct
 values: a million command lines are ten thousand distinct ones.
+
+GUIDs that mean the same everywhere (a directory right, an interface, a COM class: constants.yaml) are named, not
+generalised: which one it is tells one act from another.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from vizsla.declared import from_yaml
 
 LONGEST = 2000  # characters compared; a longer value is told from others by its beginning
 
@@ -20,10 +31,12 @@ _ADDRESS = r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|(::ffff:)?[0-9a-f]{0,4}(:[0-9a-f]{0,4
 # Eight hexadecimal digits or more, a decimal one among them, or else 'effaceable' would be a number.
 _HEX = r"\b(?:" + "|".join(f"[a-f]{{{n}}}[0-9][0-9a-f]{{{7 - n},}}" for n in range(7)) + r"|[a-f]{7,}[0-9][0-9a-f]*)\b"
 
+_ANY_GUID = r"\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?"
+
 # Order matters: what is long and particular goes before what is short and general. The last part says what a value
 # must hold for the pattern to match at all: a plain text, a cheaper pattern after '~', or nothing.
 _GENERAL: tuple[tuple[str, str, str], ...] = (
-    (r"\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?", "<guid>", "-"),
+    (_ANY_GUID, "<guid>", "-"),
     (r"s-1-(?:5-21|12-1|15-[23])(?:-[0-9]+)+", "<sid>", "s-1-"),
     (r"__psscriptpolicytest_[a-z0-9]+\.[a-z0-9]+", "__psscriptpolicytest_<random>", "__psscriptpolicytest_"),
     # Everybody's folder is nobody's: kept, see the last line.
@@ -47,38 +60,92 @@ _GENERAL: tuple[tuple[str, str, str], ...] = (
     (r"\s+", " ", r"~[\t\n\f\r]|  "),
     (r"\\users<public>", r"\\users\\public", r"\users<public>"),
 )
-# Values that differ in their decimal digits alone have one shape, but where a pattern asks for certain digits.
-_PARTICULAR = ("s-1-", "0x")
-_DIGITS = np.arange(256, dtype=np.uint8)
-_DIGITS[ord("0") : ord("9") + 1] = ord("7")
+# Values that differ in their decimal digits alone have one shape, but where a pattern asks for certain digits: these
+# are the patterns 's-1-' and '0x', with every digit as 7.
+_PARTICULAR = "7x|s-7-"
 
 
 def shapes(values: pa.StringArray) -> pa.StringArray:
-    """The shape of each value, element by element; null stays null. Meant for distinct values.
+    """The shape of each value, element by element; null stays null.
 
-    Lower case; GUIDs, SIDs of accounts, user folders, long encoded runs, hexadecimal and decimal numbers are
-    generalised. Values that are as a whole a short code or an address are kept.
+    Lower case; GUIDs (but for constants, which are named), SIDs of accounts, user folders, long encoded runs,
+    hexadecimal and decimal numbers are generalised. Values that are as a whole a short code or an address are kept.
     """
-    lowered = pc.utf8_lower(pc.utf8_slice_codeunits(values, 0, LONGEST))
-    keep = pc.or_(pc.match_substring_regex(lowered, _CODE), pc.match_substring_regex(lowered, _ADDRESS))
-    alike = pc.dictionary_encode(_digits_alike(lowered))
-    general = alike.dictionary
+    texts, places = alike(values)
+    lowered = _lowered(texts)
+    general = _named(lowered)
     for pattern, replacement, needs in _GENERAL:
         general = _replaced(general, pattern, replacement, needs)
-    return pc.if_else(keep, lowered, pc.utf8_trim_whitespace(general).take(alike.indices))
+    made = pc.if_else(_kept(lowered), lowered, pc.utf8_trim_whitespace(general))
+    return made.take(pa.array(places, mask=places < 0))
+
+
+def alike(values: pa.StringArray) -> tuple[pa.StringArray, npt.NDArray[np.int32]]:
+    """Far fewer texts than values, and for each value the place of one that has its shape (-1 for null)."""
+    encoded = pc.dictionary_encode(_digits_alike(values))
+    texts, places = encoded.dictionary, np.asarray(pc.fill_null(encoded.indices, -1))
+    lowered = _lowered(texts)
+    particular = pc.match_substring_regex(lowered, f"{_PARTICULAR}|{_like_constants()}")
+    own_shape = pc.or_(_kept(lowered), particular)
+    kept = np.append(np.asarray(own_shape), False)  # place -1 is the appended one
+    if not kept.any():
+        return texts, places
+    moved = np.append(np.cumsum(~kept[:-1]) - 1, -1).astype(np.int32)
+    at = kept[places]
+    own = pc.dictionary_encode(values.filter(pa.array(at)))
+    places = moved[places]
+    others = texts.filter(pa.array(~kept[:-1]))
+    places[at] = np.asarray(own.indices) + len(others)
+    return pa.concat_arrays([others, own.dictionary]), places
+
+
+def _lowered(values: pa.StringArray) -> pa.StringArray:
+    return pc.utf8_lower(pc.utf8_slice_codeunits(values, 0, LONGEST))
+
+
+def _kept(lowered: pa.StringArray) -> pa.BooleanArray:
+    """Which values are as a whole a short code or an address."""
+    return pc.or_(pc.match_substring_regex(lowered, _CODE), pc.match_substring_regex(lowered, _ADDRESS))
+
+
+@cache
+def constants() -> Mapping[str, str]:
+    """What a shape calls each GUID of constants.yaml, by the GUID in lower case without braces."""
+    text = resources.files("vizsla").joinpath("constants.yaml").read_text(encoding="utf-8")
+    return {str(guid): f"<guid:{name}>" for group in from_yaml(text).values() for guid, name in group.items()}
+
+
+@cache
+def _like_constants() -> str:
+    """What matches constants, and whatever differs from one in decimal digits alone."""
+    return "|".join(sorted({re.sub("[0-9]", "[0-9]", guid) for guid in constants()}))
+
+
+def name_constants(text: str) -> str:
+    """Lower-case text with the constants among its GUIDs named as its shape names them."""
+    return re.sub(_ANY_GUID, lambda found: constants().get(found[0].strip("{}"), found[0]), text)
+
+
+def _named(values: pa.StringArray) -> pa.StringArray:
+    """`name_constants` of many values; hardly any hold one, and those are found at once."""
+    possible = pc.fill_null(pc.match_substring_regex(values, _like_constants()), False)
+    if not pc.any(possible).as_py():
+        return values
+    named = [name_constants(text) for text in values.filter(possible).to_pylist()]
+    return pc.replace_with_mask(values, possible, pa.array(named, values.type))
 
 
 def _digits_alike(values: pa.StringArray) -> pa.StringArray:
-    """Every decimal digit as 7 in values whose shape depends on no certain digit: far fewer are left that differ."""
-    particular = pc.match_substring(values, _PARTICULAR[0])
-    for text in _PARTICULAR[1:]:
-        particular = pc.or_(particular, pc.match_substring(values, text))
-    valid, offsets, text = values.buffers()
-    if text is None:
+    """Every decimal digit as 7: far fewer values are left that differ."""
+    _, offsets, text = values.buffers()
+    if text is None or not len(values):
         return values
-    mapped = pa.py_buffer(_DIGITS[np.frombuffer(text, dtype=np.uint8)])
-    alike = pa.StringArray.from_buffers(len(values), offsets, mapped, valid, values.null_count, values.offset)
-    return pc.if_else(particular, values, alike)
+    ends = np.frombuffer(offsets, dtype=np.int32, count=values.offset + len(values) + 1)[values.offset :]
+    begin = int(ends[0])
+    whole = np.frombuffer(text, dtype=np.uint8, count=int(ends[-1]))[begin:]
+    mapped = np.where(whole - np.uint8(ord("0")) < 10, np.uint8(ord("7")), whole)
+    made = pa.StringArray.from_buffers(len(values), pa.py_buffer(ends - begin), pa.py_buffer(mapped))
+    return pc.if_else(values.is_valid(), made, None) if values.null_count else made
 
 
 def _replaced(values: pa.StringArray, pattern: str, replacement: str, needs: str) -> pa.StringArray:

@@ -140,3 +140,20 @@ def test_a_logon_from_the_computer_itself_is_no_lateral_movement(address: str) -
 )  # fmt: skip
 def test_what_rules_look_for_is_generalised_as_values_are(test: str, wanted: str, expected: str) -> None:
     assert _shaped(test, wanted) == expected
+
+
+@pytest.mark.parametrize(
+    ("user", "guid", "implied"),
+    [
+        ("ann", "1131F6AD-9C07-11D1-F79F-00C04FC2DCD2", True),
+        ("ann", "1131f6aa-9c07-11d1-f79f-00c04fc2dcd2", True),
+        ("ann", "bf967aba-0de6-11d0-a285-00aa003049e2", False),  # a user was looked at
+        ("ann", "8f5e3b2a-1c4d-4e6f-9a8b-0c1d2e3f4a5b", False),
+        ("DC1$", "1131f6ad-9c07-11d1-f79f-00c04fc2dcd2", False),  # controllers replicate all day
+    ],
+)
+def test_replication_asked_for_by_a_person_is_dcsync(user: str, guid: str, implied: bool) -> None:
+    properties = "%%7688\r\n\t\t{" + guid + "}\r\n\t{19195a5b-6da0-11d0-afd3-00c04fd930c9}\r\n"
+    shapes = {"Properties": shape(properties), "SubjectUserName": shape(user)}
+    found = relevance("windows_security:4662", shape(user), shapes)
+    assert any("(dcsync)" in line.name for line in found.lines) == implied

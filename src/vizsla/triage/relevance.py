@@ -13,7 +13,7 @@ from importlib import resources
 from typing import Any
 
 from vizsla.declared import from_yaml
-from vizsla.shape import shape
+from vizsla.shape import name_constants, shape
 from vizsla.triage import attack
 from vizsla.triage.native import WORD, Fields
 
@@ -45,13 +45,13 @@ def _table() -> dict[str, Any]:
 
 
 def _shaped(test: str, wanted: str) -> str:
-    """What a rule looks for, with digits generalised as shapes have them.
+    """What a rule looks for, with digits generalised and constant GUIDs named as shapes have them.
 
     Shapes keep values that are as a whole a code or an address: only `equals` compares whole values.
     """
     if test in ("mask", "prefix"):
         return wanted
-    return shape(wanted) if test == "equals" else re.sub("[0-9]+", "#", wanted)
+    return shape(wanted) if test == "equals" else re.sub("[0-9]+", "#", name_constants(wanted.lower()))
 
 
 @cache
