@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+if TYPE_CHECKING:
+    from vizsla.source import Source
 
 HEAD = "<!-- Written by `make docs` from the code: change it there. -->\n"
 
@@ -40,16 +43,23 @@ def sources() -> Iterator[str]:
     """Every source, and every table with its declared columns."""
     from vizsla.source import TableSpec
     from vizsla.sources import registry
+    from vizsla.sources._declared import verified
 
     yield "# Sources"
     yield ""
-    yield "What can be read. The content decides which source reads a file, not its name."
+    yield (
+        "What can be read. The content decides which source reads a file, not its name. *Verified* is a format that a "
+        "real sample or a named public specification stands behind, and whose counts of rows and fields are checked "
+        "against values written down beforehand; the others are called unverified."
+    )
     yield ""
     found = registry()
     body = [
-        [code(s.name), cell(s.doc), ", ".join(code(t.name) for t in s.tables)] for s in found.values()
+        [code(s.name), cell(s.doc), ", ".join(code(t.name) for t in s.tables), ", ".join(_views_of(s)),
+         cell(verified(s.name) or "**unverified**")]
+        for s in found.values()
     ]  # fmt: skip
-    yield from rows(("source", "reads", "fills"), body)
+    yield from rows(("source", "reads", "tables", "views", "verified by"), body)
     yield "## Tables"
     yield ""
     yield (
@@ -69,6 +79,20 @@ def sources() -> Iterator[str]:
         yield ""
         yield ", ".join(code(column) for column in table.columns)
         yield ""
+
+
+def _views_of(source: Source) -> list[str]:
+    """The views that a source's tables fill."""
+    from fnmatch import fnmatchcase
+
+    from vizsla.view import views as all_views
+
+    patterns = [table.name for table in source.tables]
+    return [
+        code(name)
+        for name, view in all_views().items()
+        if any(fnmatchcase(table, pattern) for table in view.tables for pattern in patterns)
+    ]
 
 
 def views() -> Iterator[str]:

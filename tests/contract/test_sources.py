@@ -25,9 +25,6 @@ NOW = datetime(2026, 1, 15, tzinfo=UTC)
 SOURCES = [*registry().values(), _template.SOURCE]
 SAMPLES = {
     **samples(),
-    "windows_json": b'{"EventID": 1, "Channel": "Security", "Hostname": "A"}\n',
-    "zeek_tsv": b"#separator \\x09\n#path\tconn\n#fields\tts\tid.orig_h\n1700000000.5\t10.0.0.1\n",
-    "zeek_json": b'{"_path": "conn", "ts": 1700000000.5, "id.orig_h": "10.0.0.1"}\n',
     "keyvalue": b"time=2025-05-01T10:00:00Z host=WEB1 user=ada action=login\n",
     "evtx": b"ElfFile\x00" + bytes(4088),
 }

@@ -13,6 +13,7 @@ from typing import Literal
 from vizsla.errors import VizslaError
 
 State = Literal["ok", "absent", "broken"]
+_TABLES = 4  # of a source, named
 _LIBRARIES = ("deltalake", "duckdb", "pyarrow", "ibis-framework", "evtx", "altair", "vl-convert-python")
 
 
@@ -73,10 +74,15 @@ def _spark() -> Check:
 
 def _sources() -> Iterator[Check]:
     from vizsla.sources import failures, registry
+    from vizsla.sources._declared import verified
 
     for name, source in registry().items():
-        tables = ", ".join(t.name for t in source.tables)
-        yield Check(f"source {name}", "ok", f"{source.doc.rstrip('.')}. Fills {tables}.")
+        tables = [t.name for t in source.tables]
+        fills = ", ".join(tables[:_TABLES]) + (f" and {len(tables) - _TABLES} more" if len(tables) > _TABLES else "")
+        doubt = (
+            "" if verified(name) else " Unverified: neither a real sample nor a public specification stands behind it."
+        )
+        yield Check(f"source {name}", "ok", f"{source.doc.rstrip('.')}. Fills {fills}.{doubt}")
     for place, why in failures().items():
         yield Check(f"source {place}", "broken", why)
 
