@@ -23,6 +23,7 @@ from vizsla.hunt import itself, observed
 from vizsla.hunt.about import account, traffic
 from vizsla.hunt.observed import Seen
 from vizsla.hunt.scope import Progress, scans_of, steps
+from vizsla.hunt.unlearnt import narrowed
 from vizsla.ingest import ingest
 from vizsla.lake import Lake, Scan
 from vizsla.nouns import Context, Cut, Evidence, Finding, HuntRequest, HuntResult, Run, RunReport
@@ -90,8 +91,10 @@ class _Stage:
 
 
 def _hunt(request: HuntRequest, lake: Lake, engine: Engine, report: RunReport, progress: Progress | None) -> HuntResult:
-    scans = scans_of(lake, engine, view=request.view, host=request.host, since=request.since, until=request.until)
     baseline = _baseline(request.baseline, lake)
+    scans = scans_of(lake, engine, view=request.view, host=request.host, since=request.since, until=request.until)
+    scans, told = narrowed(request, lake, baseline, scans)
+    report.notes += told
     stage = _rank(engine, scans, baseline, request.analytics, progress)
     account(report, lake, engine, scans, stage.counted, baseline)
     report.unable += stage.seen.unable
