@@ -287,10 +287,13 @@ TEXTS = [
     "::ffff:10.0.0.1", "fe80::1", "{AB-cd}", "MD5=AA,SHA256=BBcc,IMPHASH=0", "SHA256=", "True", "f", "1",
     "İÄß", "\\", "a\\", "\\a", "x/y\\z/", "naïve\U0001f600\\d\U0001f600e", "0x", "0xfffffffff", "0xffffffff",
     "0x0fffffffffffffff", "0xffffffffffffffff", "0X1F", "a\nb\\c\n", "%'\"", "\u202ereversed\\\u202e",
+    "/a/b?q=1&r=/x:2", "http://user:pw@Host.Example:8080/p?q", "https://[2001:db8::1]:443/", "host:443", "[::1]:80",
+    "*", "10.0.0.1:2817", "http://h", "http://h?q", "?", "a?", "::1:33317", "[", "]:", "://", ":", "/:",
 ]  # fmt: skip
 WORDS = [
     "basename(s)", "dirname(s)", "user(s)", "domain(s)", "number(s)", "boolean(s)", "lower(s)", "ip(s)", "guid(s)",
     "hash(s, SHA256)", "join(s, s)", "lookup(s, t)", "lookup(s, t, other)", "first(none, s)",
+    "address(s)", "port(s)", "url_path(s)", "url_query(s)", "url_domain(s)", "`s`",
 ]  # fmt: skip
 
 
@@ -320,6 +323,24 @@ def test_numbers_are_read_whichever_way_they_are_written(duckdb_engine):
         "0x0fffffffffffffff": 0x0FFFFFFFFFFFFFFF,
         "0X1F": 0x1F,
     }
+
+
+def test_urls_and_ends_of_connections_are_taken_apart(duckdb_engine):
+    found = dict(zip(TEXTS, computed(duckdb_engine), strict=True))
+    expected = {
+        "/a/b?q=1&r=/x:2": ("/a/b", "q=1&r=/x:2", None),
+        "http://user:pw@Host.Example:8080/p?q": ("/p", "q", "host.example"),
+        "https://[2001:db8::1]:443/": ("/", None, "2001:db8::1"),
+        "http://h": ("/", None, "h"),
+        "http://h?q": ("/", "q", "h"),
+        "host:443": (None, None, "host"),
+        "*": (None, None, None),
+    }
+    for text, values in expected.items():
+        assert tuple(found[text][f"url_{part}(s)"] for part in ("path", "query", "domain")) == values, text
+    ends = {"10.0.0.1:2817": ("10.0.0.1", 2817), "[::1]:80": ("::1", 80), "fe80::1": ("fe80::1", None)}
+    for text, end in ends.items():
+        assert (found[text]["address(s)"], found[text]["port(s)"]) == end, text
 
 
 def test_a_view_of_nothing_is_typed_and_empty(tmp_path, duckdb_engine):

@@ -2,8 +2,8 @@
 
 doc: One sentence.
 verified: what stands behind it (a real sample, a public specification); nothing: unverified
-reader: json                    # or csv, keyvalue
-sniff:                          # by content; all that is said must hold
+reader: json                    # or csv, keyvalue, arrow (Parquet, Feather), layout
+sniff:                          # by content; all that is said must hold (or a list of such, of which one must)
   all: [eventName, awsRegion]   # names that nearly every record (or the header) has, dotted where nested
   any: [userIdentity, userName] # at least one of them
   none: [EventID]               # none of them
@@ -14,7 +14,7 @@ tables: {aws_cloudtrail: what its rows are}
 time: [eventTime, {columns: [date, time], format: '%d/%m/%Y %H:%M:%S'}, {column: ts, format: epoch_ms}]
 host: [recipientAccountId]      # the first that is filled; nothing: no host
 columns: [eventName, …]         # those that matter most
-options: {…}                    # of the reader; see `_read_json`, `_read_csv`, `_read_keyvalue`
+options: {…}                    # of the reader; see `_read_json`, `_read_csv`, `_read_keyvalue`, `_read_arrow`, `_read_layout`
 views: {…}                      # by view and table: see views/
 sample: |                       # a small record in the format, for the contract tests; made up
 rarity: {…}                     # by table: see analytics/rarity/fields.yaml
@@ -29,14 +29,20 @@ from typing import Any
 
 from vizsla.errors import SourceError
 from vizsla.source import Batch, LogFile, Rejected, TableSpec
-from vizsla.sources import _read_csv, _read_json, _read_keyvalue
+from vizsla.sources import _read_arrow, _read_csv, _read_json, _read_keyvalue, _read_layout
 from vizsla.sources._placing import WORDS, Placing
 
 Sniff = Callable[[bytes, str, "Signs", Mapping[str, Any]], float]
 Read = Callable[[LogFile, Placing, Mapping[str, Any], tuple[str, ...]], Iterator[Batch | Rejected]]
 
 # reader: how it looks at a head (records as dictionaries), and how it reads
-READERS: dict[str, Any] = {"json": _read_json, "csv": _read_csv, "keyvalue": _read_keyvalue}
+READERS: dict[str, Any] = {
+    "arrow": _read_arrow,
+    "json": _read_json,
+    "csv": _read_csv,
+    "keyvalue": _read_keyvalue,
+    "layout": _read_layout,
+}
 KEYS = frozenset(("doc", "verified", "reader", "sniff", "table", "tables", "time", "host", "columns", "options",
                   "views", "rarity", "sample"))  # fmt: skip
 
@@ -92,19 +98,20 @@ class Mapped:
             raise SourceError(f"no reader is named {reader!r}", where=where, fix=f"use one of: {', '.join(READERS)}")
         self.name = name
         self.doc = str(content.get("doc") or name)
-        self.signs = Signs.of(content.get("sniff") or {}, where)
+        told = content.get("sniff") or {}
+        self.signs = tuple(filter(None, (Signs.of(one, where) for one in (told if isinstance(told, list) else [told]))))
         self.placing = Placing.of(content, where)
         self.options: Mapping[str, Any] = content.get("options") or {}
         self.declared = tuple(content.get("columns") or ())
         self.reader = READERS[reader]
         self.reader.check(self.options, where)
         pattern = WORDS.sub("*", self.placing.table)
-        told = content.get("tables") or {pattern: self.doc}
-        self.tables = tuple(TableSpec(table, str(doc), self.declared) for table, doc in told.items())
+        tables = content.get("tables") or {pattern: self.doc}
+        self.tables = tuple(TableSpec(table, str(doc), self.declared) for table, doc in tables.items())
 
     def sniff(self, head: bytes, name: str) -> float:
         """The mapping's confidence where its signs hold, 0 otherwise. Without signs it is never recognised."""
-        return float(self.reader.sniff(head, self.signs, self.options)) if self.signs else 0.0
+        return max((float(self.reader.sniff(head, signs, self.options)) for signs in self.signs), default=0.0)
 
     def read(self, file: LogFile) -> Iterator[Batch | Rejected]:
         """Events in order; see Source."""

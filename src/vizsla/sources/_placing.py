@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.errors import SourceError
+from vizsla.sources._clf import parse_clf
 from vizsla.sources._rows import batch_of
 from vizsla.sources._times import NONE, Micros, parse_iso, timestamps
 
@@ -25,7 +26,7 @@ SLUG = re.compile(r"[^a-z0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Columns that are joined with blanks to a time, and how it is written: 'auto', 'epoch_ms', '%d/%b/%Y …'."""
+    """Columns that are joined with blanks to a time, and how it is written: 'auto', 'epoch_ms', 'clf', '%d/%b/%Y …'."""
 
     columns: tuple[str, ...]
     format: str = "auto"
@@ -48,6 +49,8 @@ class Clock:
         text = held[0] if len(held) == 1 else pc.binary_join_element_wise(*held, " ")
         if self.format in SCALES:
             return numbers(text, SCALES[self.format])
+        if self.format == "clf":  # 10/Oct/2000:13:55:36 -0700
+            return parse_clf(text)
         return auto(text) if self.format == "auto" else formatted(text, self.format)
 
 

@@ -91,6 +91,15 @@ def _domain(text: ir.StringValue) -> ir.StringValue:
     return ibis.cases((parts.length() > 1, parts[0].nullif("")), else_=ibis.null("string"))
 
 
+def _account(text: ir.StringValue) -> ir.StringValue:
+    return _split(text, "@")[0].nullif("")
+
+
+def _realm(text: ir.StringValue) -> ir.StringValue:
+    parts = _split(text, "@")
+    return ibis.cases((parts.length() > 1, parts[parts.length() - 1].nullif("")), else_=ibis.null("string"))
+
+
 def _only(text: ir.StringValue, allowed: str) -> ir.BooleanValue:
     """Whether a text is of allowed characters alone."""
     return text.translate(allowed, "") == ""
@@ -118,6 +127,29 @@ def _hexadecimal(text: ir.StringValue) -> ir.IntegerValue:
     return value.sums()
 
 
+def _decimal(text: ir.StringValue) -> ir.FloatingValue:
+    """A number as Python and JSON write it; engines disagree on all else that they take for one."""
+    at = lower(text).find("e")
+    front = ibis.cases((at >= 0, text.substr(0, at)), else_=text)
+    power = ibis.cases((at >= 0, text.substr(at + 1)), else_=ibis.literal("0"))
+    mantissa = _unsigned(front)
+    exponent = _unsigned(power)
+    figures = mantissa.replace(".", "")
+    sound = (
+        figures.length().between(1, 40)
+        & (mantissa.length() - figures.length() <= 1)
+        & _only(figures, string.digits)
+        & exponent.length().between(1, 2)
+        & _only(exponent, string.digits)
+    )
+    number = ibis.cases((sound, text), else_=ibis.null("string")).cast("float64")
+    return ibis.cases((sound, number), else_=ibis.null("float64"))
+
+
+def _unsigned(text: ir.StringValue) -> ir.StringValue:
+    return ibis.cases((text.startswith("-") | text.startswith("+"), text.substr(1)), else_=text)
+
+
 def _boolean(text: ir.StringValue) -> ir.BooleanValue:
     word = lower(text)
     return ibis.cases((word.isin(TRUE), True), (word.isin(FALSE), False), else_=ibis.null("boolean"))
@@ -127,6 +159,72 @@ def _ip(text: ir.StringValue) -> ir.StringValue:
     address = lower(text)
     mapped = address.startswith("::ffff:") & address.contains(".")
     return ibis.cases((mapped, address.substr(7)), else_=address)
+
+
+def _named(value: ir.Value, use: Callable[[ir.Value], ir.Value]) -> ir.Value:
+    """`use` of a value, that stands in the expression but once however often it is used."""
+    return ibis.array([value]).map(use)[0]
+
+
+def _last(text: ir.StringValue, separator: str) -> ir.StringValue:
+    """What follows the last separator; the whole where there is none."""
+    return _named(_split(text, separator), lambda parts: parts[parts.length() - 1])
+
+
+def _address(text: ir.StringValue) -> ir.StringValue:
+    def address(whole: ir.StringValue) -> ir.StringValue:
+        one = whole.substr(0, whole.find(":"))
+        bracketed = _split(whole, "]")[0].substr(1)
+        return ibis.cases((whole.startswith("["), bracketed), (_colons(whole) == 1, one), else_=whole)  # more: IPv6
+
+    return _named(text, address).nullif("")
+
+
+def _port(text: ir.StringValue) -> ir.IntegerValue:
+    def port(whole: ir.StringValue) -> ir.StringValue:
+        said = whole.startswith("[") | (_colons(whole) == 1)
+        return ibis.cases((said, _last(whole, ":")), else_=ibis.null("string"))
+
+    return _named(_named(text, port), _number)
+
+
+def _colons(text: ir.StringValue) -> ir.IntegerValue:
+    return text.length() - text.replace(":", "").length()
+
+
+def _base_of(text: ir.StringValue, use: Callable[[ir.StringValue], ir.StringValue]) -> ir.StringValue:
+    """`use` of a URL without its query."""
+    return _named(_split(text, "?")[0], use)
+
+
+def _url_path(text: ir.StringValue) -> ir.StringValue:
+    def after(rest: ir.StringValue) -> ir.StringValue:
+        return ibis.cases((rest.contains("/"), rest.substr(rest.find("/"))), else_=ibis.literal("/"))
+
+    def path(base: ir.StringValue) -> ir.StringValue:
+        whole = _named(base.substr(base.find("://") + 3), after)
+        return ibis.cases((base.startswith("/"), base), (base.contains("://"), whole), else_=ibis.null("string"))
+
+    return _base_of(text, path)
+
+
+def _url_query(text: ir.StringValue) -> ir.StringValue:
+    def query(whole: ir.StringValue) -> ir.StringValue:
+        rest = whole.substr(whole.find("?") + 1).nullif("")
+        return ibis.cases((whole.contains("?"), rest), else_=ibis.null("string"))
+
+    return _named(text, query)
+
+
+def _url_domain(text: ir.StringValue) -> ir.StringValue:
+    def authority(base: ir.StringValue) -> ir.StringValue:
+        plain = ~base.contains("/") & (base.find(":") > 0)  # of CONNECT
+        begin = ibis.cases((base.contains("://"), base.find("://") + 3), else_=0)
+        rest = _last(_split(base.substr(begin), "/")[0], "@")
+        named = ~base.startswith("/") & (base.contains("://") | plain)
+        return ibis.cases((named, rest), else_=ibis.null("string"))
+
+    return lower(_address(_base_of(text, authority)))
 
 
 def _guid(text: ir.StringValue) -> ir.StringValue:
@@ -152,15 +250,23 @@ def _lookup(text: ir.StringValue, table: Mapping[str, str], other: str | None = 
     return ibis.cases(*((text == key, value) for key, value in table.items()), else_=rest)
 
 
-_KINDS = {"number": "int64", "boolean": "boolean"}
+_KINDS = {"number": "int64", "port": "int64", "decimal": "float64", "boolean": "boolean"}
 _UNARY: dict[str, Callable[[ir.StringValue], ir.Value]] = {
     "basename": _basename,
     "dirname": _dirname,
     "user": _user,
     "domain": _domain,
+    "account": _account,
+    "realm": _realm,
     "number": _number,
+    "decimal": _decimal,
     "boolean": _boolean,
     "lower": lower,
     "ip": _ip,
+    "address": _address,
+    "port": _port,
+    "url_path": _url_path,
+    "url_query": _url_query,
+    "url_domain": _url_domain,
     "guid": _guid,
 }

@@ -1,4 +1,7 @@
-"""The words of a mapping: `column`, `function(argument, …)`, parsed into a tree; and which arguments each takes."""
+"""The words of a mapping: `column`, `function(argument, …)`, parsed into a tree; and which arguments each takes.
+
+A column whose name holds brackets, blanks or other signs stands in backquotes.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 
 from vizsla.errors import ViewError
 
-TOKEN = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.]*|[0-9]+|[(),])")
+TOKEN = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.:-]*|[0-9]+|[(),]|`[^`]+`)")
 # function: how many arguments are expressions (None: any number), and how many plain words follow
 FUNCTIONS: dict[str, tuple[int | None, tuple[int, int]]] = {
     "first": (None, (0, 0)),  # the first that is not null
@@ -15,17 +18,26 @@ FUNCTIONS: dict[str, tuple[int | None, tuple[int, int]]] = {
     "dirname": (1, (0, 0)),  # before it
     "user": (1, (0, 0)),  # of 'DOMAIN\user'
     "domain": (1, (0, 0)),
+    "account": (1, (0, 0)),  # of 'account@realm'
+    "realm": (1, (0, 0)),
     "number": (1, (0, 0)),  # decimal, or hexadecimal of 32 bits behind 0x
+    "decimal": (1, (0, 0)),  # 12, -0.5, 1.5e-07: a number with a fraction
     "boolean": (1, (0, 0)),  # true, T, yes, 1, and their opposites
     "lower": (1, (0, 0)),  # ASCII letters alone: engines differ on the others
     "ip": (1, (0, 0)),  # IPv4 in IPv6 unmapped
     "guid": (1, (0, 0)),  # without braces, lower case
     "hash": (1, (1, 1)),  # hash(Hashes, SHA256) of 'MD5=…,SHA256=…'
     "join": (None, (0, 0)),  # with backslashes between
+    "address": (1, (0, 0)),  # of 'address:port', brackets round IPv6 taken off
+    "port": (1, (0, 0)),
+    "url_path": (1, (0, 0)),  # of a URL or of a request's target
+    "url_query": (1, (0, 0)),
+    "url_domain": (1, (0, 0)),  # lower case
     "lookup": (1, (1, 2)),  # lookup(column, table[, for all others])
 }
-LONG = {"number"}
+LONG = {"number", "port"}
 BOOLEAN = {"boolean"}
+DOUBLE = {"decimal"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,8 @@ def _expression(tokens: list[str], where: str) -> tuple[Expression, list[str]]:
     if not tokens or tokens[0] in "(),":
         raise ViewError("a column or a function is missing", where=where)
     name, rest = tokens[0], tokens[1:]
+    if name.startswith("`"):
+        return Column(name[1:-1]), rest
     if not rest or rest[0] != "(":
         return Column(name), rest
     arguments: list[Expression] = []
@@ -98,11 +112,13 @@ def _call(name: str, arguments: list[Expression], where: str) -> Call:
 
 
 def kind(tree: Expression) -> str:
-    """The type that an expression has: keyword, long or boolean (an address is a keyword until its field says ip)."""
+    """The type that an expression has: keyword, long, double or boolean (an address is a keyword until its field says ip)."""
     if isinstance(tree, Call) and tree.function in LONG:
         return "long"
     if isinstance(tree, Call) and tree.function in BOOLEAN:
         return "boolean"
+    if isinstance(tree, Call) and tree.function in DOUBLE:
+        return "double"
     if isinstance(tree, Call) and tree.function == "first":
         return kind(tree.arguments[0])
     if isinstance(tree, Call) and tree.function == "ip":
