@@ -101,6 +101,7 @@ def test_a_torn_ledger_and_one_of_other_readers_are_no_truth(lake: Lake, tmp_pat
     other = json.loads(lines[1]) | {"reader": "0.0.0"}
     foreign = json.loads(lines[2]) | {"tables": ["zeek_conn"]}
     ledger.write_text("\n".join([json.dumps(other), json.dumps(foreign), lines[0][:40]]))
+    (ledger.parent / "readings.jsonl").unlink()
     report = ingest([folder], lake, now=NOW)
     assert totals(report) == {"records": 150, "known": 150, "logs": 3}
     assert report.notes == []  # all three were read again, and entered again after the torn line

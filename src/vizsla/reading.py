@@ -6,14 +6,19 @@ Everything it yields can be pickled, so that files can be read in other processe
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from io import BytesIO
+from typing import BinaryIO
 
 import pyarrow as pa
 
-from vizsla.containers import open_logs
-from vizsla.source import Batch, LogFile, ManySource, Rejected, Source
+from vizsla.containers import head_of, open_logs
+from vizsla.growing import HEADS, Extent, Follow, Mark, entered, mark_at, whole_records
+from vizsla.parts import Part, in_log
+from vizsla.source import Batch, Growth, LogFile, ManySource, Rejected, Resumable, Source
 from vizsla.sources import find, recognise
 from vizsla.stamp import Stamper
 
@@ -57,16 +62,39 @@ class Done:
     notes: tuple[tuple[str, int], ...] = ()  # ('cut values', 3), ('unknown days', 12)
 
 
-Item = Stamped | Refused | Unknown | Done
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A log is read on from the mark of that key: all before it was read earlier. `unchanged`: there is no more."""
+
+    log: str
+    source: str
+    key: str
+    unchanged: bool = False
 
 
-def read_file(path: str | os.PathLike[str], now: datetime, source: str | None = None) -> Iterator[Item]:
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A log was read as far as this mark; what comes of the log after this item lies behind the mark."""
+
+    log: str
+    mark: Mark
+
+
+Item = Stamped | Refused | Unknown | Done | Resumed | Reached
+WAITING = "last lines not yet whole, left for the next reading"
+
+
+def read_file(
+    path: str | os.PathLike[str], now: datetime, source: str | None = None, follow: Follow | None = None
+) -> Iterator[Item]:
     """All logs in a file, read and stamped.
 
     Args:
         path: a log, compressed or not, or an archive of logs.
         now: the present, to tell times that cannot be; a time zone is required.
         source: the source to read with, by name; found by each log's content where None.
+        follow: reads on where earlier readings of a growing log ended, and says where this one did; None: reads all
+            that is there.
 
     Raises SourceError where there is no such file or source.
     """
@@ -79,7 +107,7 @@ def read_file(path: str | os.PathLike[str], now: datetime, source: str | None = 
         if reader is None:
             yield Unknown(log.name, "no source recognises its content")
             continue
-        yield from _read(log, reader, now)
+        yield from _read(log, reader, now, follow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +159,132 @@ def _read_many(logs: Sequence[LogFile], source: Source, now: datetime) -> Iterat
         notes = ()  # counted for all of them, and told with the first
 
 
-def _read(log: LogFile, source: Source, now: datetime) -> Iterator[Item]:
-    stamper = Stamper(now, {spec.name: spec.columns for spec in source.tables})
-    events = rejected = 0
-    for item in source.read(log):
-        if isinstance(item, Batch):
-            events += item.events.num_rows
-            yield Stamped(log.name, source.name, item.table, stamper.stamp(item))
-        else:
-            rejected += 1
-            yield Refused(log.name, source.name, item)
-    yield Done(log.name, source.name, events, rejected, tuple(sorted(stamper.counts.items())))
+def _read(log: LogFile, source: Source, now: datetime, follow: Follow | None) -> Iterator[Item]:
+    reading = _Reading(log, source, now)
+    growth = source.growth(head_of(log)) if follow is not None and isinstance(source, Resumable) else None
+    if follow is None or growth is None:
+        yield from reading.items(log)
+    elif log.path is None:
+        yield from reading.streamed(growth, follow)
+    else:
+        with log.open() as stream:
+            yield from reading.grown(stream, growth, follow)
+    yield reading.done()
+
+
+class _Reading:
+    """One log while it is read: its stamper, and what was given out."""
+
+    def __init__(self, log: LogFile, source: Source, now: datetime) -> None:
+        self._log, self._source = log, source
+        self._now = now
+        self._fresh()
+
+    def _fresh(self) -> None:
+        self._stamper = Stamper(self._now, {spec.name: spec.columns for spec in self._source.tables})
+        self._events = self._rejected = 0
+        self._notes: Counter[str] = Counter()
+
+    def done(self) -> Done:
+        """The log's end."""
+        notes = self._notes + self._stamper.counts
+        return Done(self._log.name, self._source.name, self._events, self._rejected, tuple(sorted(notes.items())))
+
+    def items(self, file: LogFile | Part) -> Iterator[Item]:
+        """The events of a log, or of a part of it, and what could not be read."""
+        for read in self._source.read(file):
+            item = in_log(read, file) if isinstance(file, Part) else read
+            if isinstance(item, Batch):
+                self._events += item.events.num_rows
+                yield Stamped(self._log.name, self._source.name, item.table, self._stamper.stamp(item))
+            elif item is not None:
+                self._rejected += 1
+                yield Refused(self._log.name, self._source.name, item)
+
+    def grown(self, stream: BinaryIO, growth: Growth, follow: Follow) -> Iterator[Item]:
+        """A plain log from where its reading ended to its last whole record, and what to do with the rest."""
+        extent = Extent.of(stream)
+        head = stream.read(HEADS[0])
+        mark, before = self._entered(stream, growth, follow, extent.size)
+        if mark is not None and extent.read_by(mark):
+            yield Resumed(self._log.name, self._source.name, mark.key, unchanged=True)
+            return
+        start = mark.offset if mark is not None else 0
+        cut = whole_records(stream, start, extent.size, growth)
+        if cut is None:  # nothing can be said of its end: it is read as it stands
+            self._fresh()
+            yield from self.items(self._log)
+            return
+        stream.seek(cut)
+        rest = stream.read(extent.size - cut)
+        if mark is not None:
+            yield Resumed(self._log.name, self._source.name, mark.key)
+        marked = mark.marked if mark is not None else ()
+        if cut > start:
+            part = Part(self._log.name, growth, marked, start, cut, lambda: _again(stream, start), before)
+            yield from self.items(part)
+            before, marked = part.watched.last, part.watched.marked.lines
+            mark = mark_at(part.watched, head, growth, self._source.name, extent, self._stamper.ordinals())
+            if part.watched.at != cut:  # cut off while it was read
+                return
+        last = Part(self._log.name, growth, marked, cut, extent.size, lambda: BytesIO(rest), before)
+        read, waits = self._rest(last, rest, growth, quiet=extent.quiet())
+        if mark is not None:
+            length = cut if waits else extent.size
+            yield Reached(self._log.name, replace(mark, length=length, written=extent.written))
+        self._notes[WAITING] += waits
+        yield from read
+
+    def streamed(self, growth: Growth, follow: Follow) -> Iterator[Item]:
+        """A log in a container: read on from where a reading of the plain log ended, else in whole."""
+        for mark in follow.marks:
+            stream = self._log.open()
+            before = entered(stream, mark) if self._suits(mark, growth) else None
+            if before is None:
+                stream.close()
+                continue
+            yield Resumed(self._log.name, self._source.name, mark.key)
+            part = Part(self._log.name, growth, mark.marked, mark.offset, None, lambda opened=stream: opened, before)  # type: ignore[misc]
+            yield from self.items(part)
+            return
+        yield from self.items(self._log)
+
+    def _entered(self, stream: BinaryIO, growth: Growth, follow: Follow, size: int) -> tuple[Mark | None, bytes]:
+        """The mark from which the log goes on, and the bytes before it."""
+        for mark in follow.marks:
+            if mark.offset <= size:
+                stream.seek(0)
+                before = entered(stream, mark)
+                if before is not None and self._suits(mark, growth):
+                    return mark, before
+        return None, b""
+
+    def _suits(self, mark: Mark, growth: Growth) -> bool:
+        """Whether this reading can go on from the mark; then its ordinals do."""
+        if mark.source != self._source.name or mark.offset < len(growth.prefix):
+            return False
+        try:
+            self._stamper.go_on(mark.state())
+        except (OSError, ValueError):
+            return False  # forgotten meanwhile
+        return True
+
+    def _rest(self, part: Part, rest: bytes, growth: Growth, *, quiet: bool) -> tuple[list[Item], bool]:
+        """What is read of the last line, and whether that waits until it is whole. A blank one is neither."""
+        if not rest:
+            return [], False
+        if not quiet and not growth.delimited:
+            return [], True
+        before = self._rejected
+        read = list(self.items(part))
+        if quiet or not any(isinstance(item, Refused) for item in read):
+            return read, False
+        self._rejected = before
+        return [item for item in read if not isinstance(item, Refused)], True
+
+
+def _again(stream: BinaryIO, start: int) -> BinaryIO:
+    """The file that is open already, whatever bears its name by now, from `start` on."""
+    again = os.fdopen(os.dup(stream.fileno()), "rb")
+    again.seek(start)
+    return again

@@ -6,7 +6,7 @@ files side by side, in other processes or on other machines, and get the same ev
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, runtime_checkable
 
@@ -79,4 +79,42 @@ class Source(Protocol):
 
     def read(self, file: LogFile) -> Iterator[Batch | Rejected]:
         """The file's events in order, in batches of bounded size, and what could not be read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How a log goes on, so that what was added to it can be read by itself.
+
+    Lines are records; what was added is read as a log of its own that begins with `prefix` and the `marked` lines so
+    far. The events of those repeated lines are left out, and places are counted from the whole log's start.
+
+    prefix: the first bytes of the log, up to and with a line feed, that all later lines are read by (a CSV's names;
+        a first line that shows how the others are written).
+    marked: what lines begin with that tell how those after them are read, wherever they stand (b'#' in W3C logs).
+        Of several that begin with the same word the last counts.
+    quoted: line feeds between double quotes end no record.
+    delimited: the beginning of a record is never a record itself, as with JSON objects: a last line without a line
+        feed that gives a record is whole.
+    cut: how many of these last bytes of the log, from a line's start on, are surely whole records, whatever
+        follows; None: up to the last line feed. For records of several lines. 0 where it cannot be told.
+    """
+
+    prefix: bytes = b""
+    marked: bytes = b""
+    quoted: bool = False
+    delimited: bool = False
+    cut: Callable[[bytes], int] | None = None
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A source that can go on where an earlier reading of a grown log ended.
+
+    Its places are byte offsets ('path#1234'), and what it makes of a line depends on that line and on what `Growth`
+    names, on nothing else in the log.
+    """
+
+    def growth(self, head: bytes) -> Growth | None:
+        """How the log that begins with `head` (64 KiB at most) goes on; None where it must be read from its start."""
         ...

@@ -18,42 +18,14 @@ import pyarrow.compute as pc
 import xxhash
 
 from vizsla.nouns.event import DAY, EVENT_FIELDS, EXTRA, HOST, ID, MAX_COLUMNS, ORIGIN, TIME, UNKNOWN_DAY
+from vizsla.ordinals import REMEMBERED, Ordinals, pack_ordinals, unpack_ordinals
 from vizsla.source import Batch
 
 MAX_VALUE = 1 << 20  # bytes of one value
-REMEMBERED = 500_000  # records per generation among which identical ones are told apart
 FEW = 256  # rows: below it, loops are faster than Arrow's functions
 _FIELD, _VALUE, _END = "\x1e", "\x1f", "\x1d"
 _EXTRA_TYPE = pa.map_(pa.string(), pa.string())
 _OWN = frozenset(EVENT_FIELDS.names) | {EXTRA}
-
-
-class Ordinals:
-    """The how-manieth of its kind each record is, remembered over at least the last `REMEMBERED` records.
-
-    Generations change after a fixed number of records, wherever batches begin: so ordinals do not depend on batches.
-    """
-
-    def __init__(self, remembered: int = REMEMBERED) -> None:
-        self.remembered = remembered
-        self.older: dict[bytes, int] = {}
-        self.newer: dict[bytes, int] = {}
-        self.count = 0
-
-    def of(self, digests: Sequence[bytes]) -> dict[int, int]:
-        """Ordinals above 0, by position."""
-        found = {}
-        for at, digest in enumerate(digests):
-            if self.count == self.remembered:
-                self.older, self.newer, self.count = self.newer, {}, 0
-            self.count += 1
-            before = self.newer.get(digest)
-            if before is None:
-                before = self.older.get(digest, 0)
-            if before:
-                found[at] = before
-            self.newer[digest] = before + 1
-        return found
 
 
 class Stamper:
@@ -98,6 +70,15 @@ class Stamper:
             arrays[EXTRA] = extra
         fields = [EVENT_FIELDS.field(n) if n in own else pa.field(n, c.type) for n, c in arrays.items()]
         return pa.RecordBatch.from_arrays(list(arrays.values()), schema=pa.schema(fields))
+
+    def ordinals(self) -> bytes:
+        """What of the log so far says the ordinals of its further records. Of one log, not of several."""
+        return pack_ordinals(self._ordinals)
+
+    def go_on(self, ordinals: bytes) -> None:
+        """Stamp what follows in a log after what gave these ordinals. Raises ValueError where they are damaged."""
+        self._ordinals = unpack_ordinals(ordinals)
+        self._log = dict.fromkeys(self._ordinals, "")
 
     def _ids(self, batch: Batch, texts: Sequence[bytes]) -> pa.Array:
         digests = [xxhash.xxh3_128_digest(t) for t in texts]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from vizsla.growing import Mark
 from vizsla.ingest.ledger import FileRecord, LogRecord
+from vizsla.ingest.readings import Counts, LogReading
 from vizsla.nouns import Reading, RunReport
-from vizsla.reading import Done, Refused, Unknown
+from vizsla.reading import Done, Reached, Refused, Resumed, Unknown
 
 REASONS = 20  # different reasons kept per log
 OTHER = "other reasons"
@@ -39,6 +41,17 @@ class LogAccount:
         if len(places) < EXAMPLES:
             places.append(place)
 
+    def read_earlier(self, counts: Counts, tables: tuple[str, ...]) -> None:
+        """Count what an earlier reading of the log gave."""
+        self.events += counts.events
+        self.rejected += counts.rejected
+        self.reasons.update(dict(counts.reasons))
+        self.tables.update(tables)
+
+    def counts(self) -> Counts:
+        """What was read so far."""
+        return Counts(self.events, self.rejected, tuple(self.reasons.items()))
+
 
 class FileAccount:
     """A file and the logs in it."""
@@ -52,6 +65,9 @@ class FileAccount:
         self.open = 0  # batches that are not yet appended
         self.ended = False
         self._earlier: dict[str, int] = {}
+        self._mark: Mark | None = None  # how far its log was read
+        self._before = Counts()  # what was read before the mark
+        self._from = ""  # the key of the mark from which it was read on
 
     def log(self, name: str, source: str = "") -> LogAccount:
         """The account of a log in this file."""
@@ -75,6 +91,17 @@ class FileAccount:
         """The file is read once more: what was counted is void, but for what is stored already."""
         self._earlier = {name: log.stored + log.earlier for name, log in self.logs.items()}
         self.logs, self.unknown, self.notes, self.open = {}, [], Counter(), 0
+        self._mark, self._from = None, ""
+
+    def resumed(self, told: Resumed, reading: LogReading) -> None:
+        """The log is read on from where that reading ended, or there is no more of it."""
+        counts = reading.whole if told.unchanged else reading.counts
+        self.log(told.log, told.source).read_earlier(counts, reading.tables)
+        self._from = told.key
+
+    def reached(self, told: Reached) -> None:
+        """Whole records end here; what follows is the log's last line as it stands."""
+        self._mark, self._before = told.mark, self.log(told.log, told.mark.source).counts()
 
     def broke(self, why: str) -> None:
         """Reading stopped. The log that was being read is the last one; without any, the file could not be opened."""
@@ -112,6 +139,18 @@ class FileAccount:
             tables=tuple(sorted(set().union(*(log.tables for log in self.logs.values())))),
             unknown=tuple((name[cut:], why) for name, why in self.unknown if name.startswith(self.path)),
         )
+
+    def reading(self, asked: str) -> LogReading | None:
+        """How far its log was read, once every batch is appended; None where nothing can be read on from it."""
+        log = self.logs.get(self.path)
+        if self._mark is None or log is None or log.damaged or self.open or not self.ended:
+            return None
+        replaces = self._from if self._from != self._mark.key else ""
+        return LogReading(self._mark, self._before, log.counts(), tuple(sorted(log.tables)), asked, replaces)
+
+    def settled(self) -> None:
+        """The ledgers have it: its ordinals need no memory any more."""
+        self._mark = None
 
     def report(self, into: RunReport) -> None:
         """Add this file to the run's report."""

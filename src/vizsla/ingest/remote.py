@@ -34,7 +34,7 @@ class FileReader:
 def run(engine: Engine, groups: Sequence[Sequence[Task]]) -> Iterator[Told]:
     """What the tasks tell. Raises EngineError where the engine gives up."""
     ended: set[str] = set()
-    for batch in engine.spread([pack_tasks(group) for group in groups], FileReader()):
+    for batch in engine.spread([pack_tasks(group, far=True) for group in groups], FileReader()):
         for frame in batch.column("frame"):
             told = unpack(frame.as_buffer().to_pybytes())
             if isinstance(told, Whole | Broken | Same):

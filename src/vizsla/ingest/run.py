@@ -12,8 +12,23 @@ from vizsla.ingest import remote
 from vizsla.ingest.accounts import FileAccount
 from vizsla.ingest.ledger import Ledger
 from vizsla.ingest.pool import Again, Pool
+from vizsla.ingest.readings import Readings
 from vizsla.ingest.store import Share, Store
-from vizsla.ingest.task import Broken, Done, Refused, Same, Stamped, Task, Told, Unknown, Whole, groups, perform
+from vizsla.ingest.task import (
+    Broken,
+    Done,
+    Reached,
+    Refused,
+    Resumed,
+    Same,
+    Stamped,
+    Task,
+    Told,
+    Unknown,
+    Whole,
+    groups,
+    perform,
+)
 from vizsla.ingest.walk import Found, walk
 from vizsla.lake import Lake
 from vizsla.lake.folder import LEDGER
@@ -38,8 +53,12 @@ def ingest(
     workers: int | None = None,
     progress: Progress | None = None,
     now: datetime | None = None,
+    growing: bool = True,
 ) -> RunReport:
     """Read files, and folders to their depth, into the lake; reading them again adds nothing.
+
+    A log that has grown, under whatever name and however compressed, is read from where its reading ended. The last
+    line of a file that was written to within the last minute waits until it is whole.
 
     Args:
         paths: files and folders; hidden files and lakes below a folder are left out.
@@ -51,6 +70,7 @@ def ingest(
             the files are small.
         progress: called as `progress(done_bytes, total_bytes, path)`.
         now: the present; times more than two days later are not believed.
+        growing: False where nothing will be read into this lake later: last lines are taken as they stand.
 
     Returns the report: `records == stored + known + rejected` for every log. Raises UsageError where a path
     does not exist, SourceError where the source does not, LakeError where the lake cannot be written.
@@ -61,7 +81,7 @@ def ingest(
 
         source = mappings.given(source, lake)
         find(source)
-    run = _Run(lake, walk(paths), source, progress)
+    run = _Run(lake, walk(paths), source, progress, growing=growing)
     tasks = run.tasks(now or datetime.now(UTC))
     total = sum(file.size for file in run.files.values())
     if engine is not None and engine.name != "duckdb":
@@ -78,13 +98,16 @@ def ingest(
 class _Run:
     """What is known of the files while they are read."""
 
-    def __init__(self, lake: Lake, found: Sequence[Found], source: str | None, progress: Progress | None) -> None:
+    def __init__(self, lake: Lake, found: Sequence[Found], source: str | None, progress: Progress | None, *,
+                 growing: bool) -> None:  # fmt: skip
         self._lake, self._source, self._progress = lake, source, progress
         self._source_name = short(source) if source is not None else None
         self.files = {file.path: FileAccount(file.path, file.size) for file in found if not file.why}
         self._unreadable = [(file.path, file.why) for file in found if file.why]
         self._store = Store(lake)
         self._ledger = Ledger(lake.room(LEDGER), lake.tables(), self._source_name)
+        self._growing = growing
+        self._readings = Readings(lake.room(LEDGER), lake.tables(), self._source_name)
         self._waiting: dict[str, FileAccount] = {}  # read whole, not yet in the ledger
         self._log_file: dict[str, FileAccount] = {}
         self._total = sum(file.size for file in self.files.values())
@@ -94,7 +117,18 @@ class _Run:
     def tasks(self, now: datetime) -> list[Task]:
         """What is to be read: the largest files first, so that no worker is left with a large one at the end."""
         files = sorted(self.files.values(), key=lambda file: -file.size)
-        return [Task(file.path, now, self._source, self._ledger.candidates(file.size), file.size) for file in files]
+        return [
+            Task(
+                file.path,
+                now,
+                self._source,
+                self._ledger.candidates(file.size),
+                file.size,
+                self._growing,
+                self._readings.marks(file.path) if self._growing else (),
+            )
+            for file in files
+        ]
 
     def take(self, stream: Iterator[Told | Again]) -> None:
         """Take all that the tasks tell, and store it."""
@@ -116,6 +150,11 @@ class _Run:
             self._of(told.log).unrecognised(told)
         elif isinstance(told, Done):
             self._of(told.log).done(told)
+        elif isinstance(told, Resumed):
+            self._of(told.log).resumed(told, self._readings.find(told.key))
+            self._recalled += told.unchanged
+        elif isinstance(told, Reached):
+            self._of(told.log).reached(told)
         elif isinstance(told, Again):
             self._store.withdraw(self.files[told.path])
             self.files[told.path].again()
@@ -153,15 +192,20 @@ class _Run:
         return file
 
     def _settle(self) -> None:
-        """Put into the ledger what is stored in whole."""
-        settled = {
-            path: record for path, file in self._waiting.items() if (record := file.record(self._source_name or ""))
-        }
-        if settled:
+        """Put into the ledgers what is stored in whole."""
+        settled = [file for file in self._waiting.values() if not file.open]
+        if not settled:
+            return
+        asked = self._source_name or ""
+        records = [record for file in settled if (record := file.record(asked)) is not None]
+        readings = [reading for file in settled if (reading := file.reading(asked)) is not None]
+        if records or readings:
             with self._lake.writing():
-                self._ledger.add(settled.values())
-            for path in settled:
-                del self._waiting[path]
+                self._ledger.add(records)
+                self._readings.add(readings)
+        for file in settled:
+            file.settled()
+            del self._waiting[file.path]
 
     def _tell(self, path: str) -> None:
         if self._progress is not None:

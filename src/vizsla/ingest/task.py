@@ -9,20 +9,39 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from vizsla.errors import VizslaError
-from vizsla.reading import Alone, Done, Item, Refused, Stamped, Unknown, read_file, read_files
+from vizsla.growing import Follow, Mark, goes_on
+from vizsla.reading import (
+    WAITING,
+    Alone,
+    Done,
+    Item,
+    Reached,
+    Refused,
+    Resumed,
+    Stamped,
+    Unknown,
+    read_file,
+    read_files,
+)
 
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A file to read. `known`: digests of logs of this size that the lake has in whole; None: no ledger is kept."""
+    """A file to read.
+
+    `known`: digests of logs of this size that the lake has in whole; None: no ledger is kept. `grows`: whether the
+    file may grow; `marks`: where readings of logs that begin like it ended.
+    """
 
     path: str
     now: datetime
     source: str | None = None
     known: tuple[str, ...] | None = None
     size: int = 0  # bytes
+    grows: bool = False
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +69,7 @@ class Whole:
 
 
 Told = Item | Same | Broken | Whole
-Reader = Callable[[str, datetime, str | None], Iterator[Item]]
+Reader = Callable[..., Iterator[Item]]  # as `read_file`
 ManyReader = Callable[[Sequence[str], datetime, str | None], Iterator[Item | Alone]]
 MANY = 256  # files read together, at the most
 
@@ -80,6 +99,9 @@ def perform(tasks: Sequence[Task], reader: Reader = read_file, many_reader: Many
     ready: dict[str, tuple[Task, str, tuple[int, int]]] = {}
     alone: list[Task] = []
     for task in tasks:
+        if task.marks:
+            alone.append(task)
+            continue
         try:
             state, digest = _state(task.path), digest_of(task.path) if task.known is not None else ""
         except OSError:
@@ -111,12 +133,16 @@ def _one(task: Task, reader: Reader) -> Iterator[Told]:
     digest = ""
     try:
         before = _state(task.path)
-        if task.known is not None:
+        if task.known is not None and not any(goes_on(task.path, mark) for mark in task.marks):
             digest = digest_of(task.path)
             if digest in task.known:
                 yield Same(task.path, digest)
                 return
-        yield from reader(task.path, task.now, task.source)
+        more = (Follow(task.marks),) if task.grows else ()
+        for item in reader(task.path, task.now, task.source, *more):
+            if isinstance(item, Done) and WAITING in dict(item.notes):
+                digest = ""  # there is more of it than was read
+            yield item
     except BaseException as error:  # noqa: BLE001  as above
         yield Broken(task.path, _cause(error))
     else:
@@ -160,8 +186,10 @@ def _state(path: str) -> tuple[int, int]:
 __all__ = [
     "Broken",
     "Done",
+    "Reached",
     "Reader",
     "Refused",
+    "Resumed",
     "Same",
     "Stamped",
     "Task",

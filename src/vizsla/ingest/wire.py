@@ -2,33 +2,70 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import IO, Any
 
 import pyarrow as pa
 
-from vizsla.ingest.task import Broken, Done, Refused, Same, Stamped, Task, Told, Unknown, Whole
+from vizsla.growing import Mark
+from vizsla.ingest.readings import mark_of, plain_mark
+from vizsla.ingest.task import Broken, Done, Reached, Refused, Resumed, Same, Stamped, Task, Told, Unknown, Whole
 from vizsla.source import Rejected
 
 _FRAME = struct.Struct("<Q")
 _HEAD = struct.Struct("<I")
-_PLAIN: dict[str, type[Any]] = {"unknown": Unknown, "same": Same, "broken": Broken, "whole": Whole}
+_PLAIN: dict[str, type[Any]] = {"unknown": Unknown, "same": Same, "broken": Broken, "whole": Whole, "resumed": Resumed}
 
 
-def pack_tasks(tasks: Sequence[Task]) -> str:
-    """Tasks as text."""
-    return json.dumps([[task.path, task.now.isoformat(), task.source, task.known, task.size] for task in tasks])
+def pack_tasks(tasks: Sequence[Task], *, far: bool = False) -> str:
+    """Tasks as text. `far`: for another machine, which cannot reach the lake: all that marks need goes with them."""
+    return json.dumps(
+        [
+            [t.path, t.now.isoformat(), t.source, t.known, t.size, t.grows, [_sent(m, far=far) for m in t.marks]]
+            for t in tasks
+        ]
+    )
 
 
 def unpack_tasks(text: str) -> tuple[Task, ...]:
     """Tasks from their text."""
     return tuple(
-        Task(path, datetime.fromisoformat(now), source, None if known is None else tuple(known), size)
-        for path, now, source, known, size in json.loads(text)
+        Task(
+            path,
+            datetime.fromisoformat(now),
+            source,
+            None if known is None else tuple(known),
+            size,
+            grows,
+            tuple(mark for said in marks if (mark := _received(*said)) is not None),
+        )
+        for path, now, source, known, size, grows, marks in json.loads(text)
     )
+
+
+def _sent(mark: Mark, *, far: bool) -> list[Any]:
+    """A mark as JSON: itself, the folder of its ordinals, and they themselves where they must go along."""
+    if isinstance(mark.ordinals, bytes):
+        return [plain_mark(mark), "", base64.b64encode(mark.ordinals).decode()]
+    if not far:
+        return [plain_mark(mark), mark.ordinals.folder, None]
+    try:
+        ordinals = mark.state()
+    except (OSError, ValueError):
+        return [None, "", None]  # the log is read from its start
+    return [plain_mark(replace(mark, ordinals=b"")), "", base64.b64encode(ordinals).decode()]
+
+
+def _received(said: dict[str, Any] | None, folder: str, ordinals: str | None) -> Mark | None:
+    if said is None:
+        return None
+    mark = mark_of(said, folder)
+    return mark if ordinals is None else replace(mark, ordinals=base64.b64decode(ordinals))
 
 
 def pack(told: Told) -> bytes:
@@ -46,6 +83,12 @@ def pack(told: Told) -> bytes:
         head = ["done", told.log, told.source, told.events, told.rejected, told.notes]
     elif isinstance(told, Unknown):
         head = ["unknown", told.log, told.why]
+    elif isinstance(told, Resumed):
+        head = ["resumed", told.log, told.source, told.key, told.unchanged]
+    elif isinstance(told, Reached):
+        kept = None if isinstance(told.mark.ordinals, bytes) else told.mark.ordinals.folder
+        head = ["reached", told.log, plain_mark(told.mark), kept]
+        body = told.mark.ordinals if isinstance(told.mark.ordinals, bytes) else b""
     elif isinstance(told, Broken):
         head = ["broken", told.path, told.why]
     else:
@@ -66,6 +109,10 @@ def unpack(frame: bytes) -> Told:
         return Stamped(log, source, table, events, tuple((name, rows) for name, rows in logs))
     if kind == "refused":
         return Refused(head[0], head[1], Rejected(head[2], head[3]))
+    if kind == "reached":
+        log, said, kept = head
+        mark = mark_of(said, kept or "")
+        return Reached(log, mark if kept is not None else replace(mark, ordinals=frame[end:]))
     if kind == "done":
         return Done(head[0], head[1], head[2], head[3], tuple((note, count) for note, count in head[4]))
     told: Told = _PLAIN[kind](*head)

@@ -14,6 +14,7 @@ FORMAT = 1  # raised when an older Vizsla could no longer read or safely write t
 MARK = "vizsla.json"
 EVENTS = "events"
 LEDGER, LEDGER_FILE = "ledger", "files.jsonl"  # the room that says which files were ingested in whole
+READINGS_FILE, PACKS = "readings.jsonl", "ordinals"  # and in it, how far growing logs were read
 
 _TABLE = re.compile(r"[a-z][a-z0-9_]{0,127}")
 _ROOM = re.compile(r"[a-z][a-z0-9_-]{0,63}")

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from vizsla.errors import LakeError
 from vizsla.lake import delta
-from vizsla.lake.folder import EVENTS, LEDGER, LEDGER_FILE, open_folder, room_name, table_name
+from vizsla.lake.folder import EVENTS, LEDGER, LEDGER_FILE, READINGS_FILE, open_folder, room_name, table_name
 from vizsla.lake.known import Mask, first_seen, words
 from vizsla.lake.lock import WriterLock
 from vizsla.lake.memory import IdMemory
@@ -235,7 +235,8 @@ class Lake:
         gone = 0
         with self._lock:
             if before is not None:  # first of all: what says that a file need not be read again is true no longer
-                (self.room(LEDGER) / LEDGER_FILE).unlink(missing_ok=True)
+                for file in (LEDGER_FILE, READINGS_FILE):
+                    (self.room(LEDGER) / file).unlink(missing_ok=True)
             for name in self.tables():
                 path = self._events / name
                 if before is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -11,9 +10,12 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from vizsla.sources._lines import MAX_LINE, Lines, TooLong, full_read, line_blocks
+from vizsla.source import Growth
+from vizsla.sources._lines import MAX_LINE, Lines, TooLong, full_read, line_blocks, line_growth
+from vizsla.sources._objects import Objects
 from vizsla.sources._rows import printable
 
+HEAD = 64 << 10  # bytes from which it is told how records stand
 PORTION = 2000  # records handed on together
 MAX_OPEN = 1024  # levels of nesting: the parser takes no more
 
@@ -62,12 +64,23 @@ def loads(line: bytes) -> Any:
 
 def records(stream: BinaryIO) -> Iterator[Portion | Bad]:
     """All JSON objects of a stream in order, and what is none."""
-    head = full_read(stream, 65536)
+    head = full_read(stream, HEAD)
     rest = _Ahead(head, stream)
     if _one_a_line(head):
         yield from _by_line(rest)
     else:
         yield from _by_bracket(rest)
+
+
+def json_growth(head: bytes) -> Growth | None:
+    """How a log of one JSON object a line goes on; None where its objects stand otherwise."""
+    if line_growth(head) is None or not _one_a_line(head):
+        return None
+    first = len(head) - len(head.removeprefix(b"\xef\xbb\xbf").lstrip())
+    end = head.find(b"\n", first) + 1
+    if not end and len(head) >= HEAD:
+        return None
+    return Growth(prefix=head[:end], delimited=True)  # by the first line `records` tells how the others stand
 
 
 class _Ahead:
@@ -149,92 +162,29 @@ def _parse(block: Lines, offsets: list[int], at: int) -> Iterator[Portion | Bad]
         yield Portion(places, found, sum(map(len, lines)))
 
 
-_SIGN = re.compile(rb'["{}\[\]]')
-_QUOTE = re.compile(rb'["\\]')
-
-
 def _by_bracket(stream: Any) -> Iterator[Portion | Bad]:
     """Objects wherever they begin and end, inside one array or one after the other."""
-    at, data = 0, b""  # where `data` begins
-    scan = _Scan()
+    objects = Objects(MAX_OPEN, MAX_LINE)
     while more := full_read(stream, 1 << 20):
-        data += more
-        done, items, deep = scan.objects(data)
-        yield from _portions(items, at)
-        for start in deep:
-            yield Bad(at + start, f"an object nested deeper than {MAX_OPEN} levels is not read")
-        at, data = at + done, data[done:]
-        if len(data) > MAX_LINE:
-            yield Bad(at, f"an object of more than {MAX_LINE} bytes is not read")
-            at, data = at + len(data), b""
-            scan = _Scan()
-    if data.strip(b" \t\r\n,[]\xef\xbb\xbf"):
-        yield Bad(at, "the last object is cut off, or no JSON at all")
-
-
-class _Scan:
-    """Where the objects of a stream begin and end. Goes on where it stopped: no byte is looked at twice."""
-
-    def __init__(self) -> None:
-        self.start = -1  # of the object that is open; -1: none is
-        self.at = self.depth = 0
-        self.quoted = False
-
-    def objects(self, data: bytes) -> tuple[int, list[tuple[int, bytes]], list[int]]:
-        """How many bytes are done with, the whole objects with their offsets, and where too deep ones begin.
-
-        The next call's `data` goes on from the bytes that are done with.
-        """
-        items: list[tuple[int, bytes]] = []
-        deep: list[int] = []
-        done = 0
-        while self.start >= 0 or (start := data.find(b"{", done)) >= 0:
-            if self.start < 0:
-                self.start = self.at = start
-            end = self._end(data)
-            if end is None:
-                done, self.at, self.start = self.start, self.at - self.start, 0
-                return done, items, deep
-            if self.depth:
-                deep.append(self.start)
+        whole: list[tuple[int, bytes]] = []
+        for found in objects.feed(more):
+            if found.why:
+                yield Bad(found.start, found.why)
             else:
-                items.append((self.start, data[self.start : end]))
-            done, self.start, self.depth = end, -1, 0
-        return (done if done or data.strip(b" \t\r\n,[]\xef\xbb\xbf") else len(data)), items, deep
-
-    def _end(self, data: bytes) -> int | None:
-        """Where the open object ends, or grows too deep (then `depth` is not 0); None: not within `data`."""
-        while True:
-            if self.quoted:
-                quote = _QUOTE.search(data, self.at)
-                if quote is None:
-                    self.at = max(self.at, len(data))
-                    return None
-                self.quoted = quote.group() != b'"'
-                self.at = quote.end() + self.quoted  # what follows a backslash says nothing
-                continue
-            sign = _SIGN.search(data, self.at)
-            if sign is None:
-                self.at = max(self.at, len(data))
-                return None
-            self.at = sign.end()
-            char = sign.group()
-            if char == b'"':
-                self.quoted = True
-                continue
-            self.depth += 1 if char in b"{[" else -1
-            if self.depth == 0 or self.depth > MAX_OPEN:
-                return self.at
+                whole.append((found.start, found.text))
+        yield from _portions(whole)
+    if rest := objects.rest():
+        yield Bad(rest.start, rest.why)
 
 
-def _portions(items: list[tuple[int, bytes]], at: int) -> Iterator[Portion | Bad]:
+def _portions(items: list[tuple[int, bytes]]) -> Iterator[Portion | Bad]:
     places: list[int] = []
     found: list[dict[str, Any]] = []
     for start, text in items:
         try:
             found.append(loads(text))
-            places.append(at + start)
+            places.append(start)
         except ValueError as error:
-            yield Bad(at + start, str(error))
+            yield Bad(start, str(error))
     if found:
         yield Portion(places, found, sum(len(text) for _, text in items))

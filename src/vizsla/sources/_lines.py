@@ -1,10 +1,15 @@
-"""Lines of a byte stream in blocks, with their offsets, in bounded memory whatever a line's length."""
+"""Lines of a byte stream in blocks, with their offsets, in bounded memory whatever a line's length.
+
+A source whose records are lines says how its logs grow with `line_growth`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
+
+from vizsla.source import Growth
 
 BLOCK = 256 << 10
 MAX_LINE = 64 << 20
@@ -60,6 +65,21 @@ class Chunk:
     start: int
     data: bytes
     ended: bool = True
+
+
+def line_growth(head: bytes, above: int = 0) -> Growth | None:
+    """How a log of lines goes on, each of which is read by itself and by the first `above` lines.
+
+    None where it is in UTF-16, or where those first lines are not whole.
+    """
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head[:4]:
+        return None
+    end = 0
+    for _ in range(above):
+        end = head.find(b"\n", end) + 1
+        if not end:
+            return None
+    return Growth(prefix=head[:end])
 
 
 def line_blocks(stream: BinaryIO, block: int = BLOCK, max_line: int = MAX_LINE) -> Iterator[Lines | TooLong]:

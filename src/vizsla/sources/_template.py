@@ -17,8 +17,8 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vizsla.source import Batch, LogFile, Rejected, TableSpec
-from vizsla.sources._lines import MAX_LINE, TooLong, line_blocks
+from vizsla.source import Batch, Growth, LogFile, Rejected, TableSpec
+from vizsla.sources._lines import MAX_LINE, TooLong, line_blocks, line_growth
 from vizsla.sources._rows import Rows, batch_of, printable
 from vizsla.sources._times import parse_iso, timestamps
 
@@ -38,6 +38,14 @@ class KeyValue:
         """How sure it is, 0 to 1, from the first 64 KiB. Let the content decide, and be strict: others sniff too."""
         first = head.split(b"\n", 1)[0]
         return 0.5 if first.startswith(b"time=") and b" host=" in first else 0.0
+
+    def growth(self, head: bytes) -> Growth | None:
+        """How such a log goes on, so that what is added to it is read by itself: see `source.Growth`.
+
+        Only where each line is read by itself (and by what `Growth` names), and places are byte offsets. Leave it
+        out otherwise: grown logs are then read again, and what was known adds nothing.
+        """
+        return line_growth(head)
 
     def read(self, file: LogFile) -> Iterator[Batch | Rejected]:
         """Events in order, in batches; what cannot be read as `Rejected`, with its place and a plain reason."""

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from vizsla.source import Batch, LogFile, Rejected
-from vizsla.sources._json import Bad, Portion, head_records, records
+from vizsla.source import Batch, Growth, LogFile, Rejected
+from vizsla.sources._json import Bad, Portion, head_records, json_growth, records
+from vizsla.sources._times import ZONED
 from vizsla.sources._windows import MAX_DEPTH, SPECS, WindowsTables, data_name, flatten_event, put, table_of, text_of
 
 LEVELS = frozenset({"INFO", "WARNING", "ERROR", "CRITICAL", "DEBUG", "VERBOSE", "AUDIT_SUCCESS", "AUDIT_FAILURE"})
@@ -71,6 +72,10 @@ class WindowsJson:
             return 0.95 * sum(1 for r in found if shape_of(unwrapped(r)) is not None) / len(found)
         return 0.3 if re.search(rb'"(?:EventID|event_id)"\s*:', text[:4096]) else 0.0
 
+    def growth(self, head: bytes) -> Growth | None:
+        found = head_records(head.removeprefix(b"\xef\xbb\xbf").lstrip())
+        return None if any(map(_by_clock, found)) else json_growth(head)
+
     def read(self, file: LogFile) -> Iterator[Batch | Rejected]:
         tables = WindowsTables(file.name)
         with file.open() as stream:
@@ -88,6 +93,14 @@ def unwrapped(record: dict[str, Any]) -> dict[str, Any]:
     """The event of a record that a search engine exported in an envelope."""
     inner = record.get("_source")
     return inner if isinstance(inner, dict) else record
+
+
+def _by_clock(record: dict[str, Any]) -> bool:
+    """Whether its time may need the clock that other records of its host tell: see `WindowsTables.learn_clock`."""
+    if shape_of(unwrapped(record)) != "flat" or "@timestamp" in record or "UtcTime" in record:
+        return False
+    told = [record.get("SystemTime"), record.get("TimeCreated")]
+    return not any(isinstance(time, str) and re.search(ZONED, time) for time in told)
 
 
 def shape_of(record: dict[str, Any]) -> str | None:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from vizsla.source import Batch, LogFile, Rejected
+from vizsla.source import Batch, Growth, LogFile, Rejected
 from vizsla.sources import _zeek
-from vizsla.sources._json import Bad, Portion, head_records, records
+from vizsla.sources._json import Bad, Portion, head_records, json_growth, records
 from vizsla.sources._rows import Rows
 
 HINT = re.compile(rb'"(?:ts|_path)"\s*:')
@@ -29,6 +29,9 @@ class ZeekJson:
         if not found:
             return 0.0
         return sum(_confidence(record, name) for record in found) / len(found)
+
+    def growth(self, head: bytes) -> Growth | None:
+        return json_growth(head)
 
     def read(self, file: LogFile) -> Iterator[Batch | Rejected]:
         tables: dict[str, Rows] = {}

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from vizsla.source import Batch, LogFile, Rejected
+from vizsla.source import Batch, Growth, LogFile, Rejected
 from vizsla.sources import _zeek
 from vizsla.sources._lines import MAX_LINE, TooLong, chunks
 from vizsla.sources._rows import Rows, placed, printable, unique
@@ -63,6 +63,9 @@ class ZeekTsv:
         if head.startswith(b"#separator "):
             return 1.0
         return 0.9 if _HEADER.search(head[:8192]) and b"#fields" in head[:8192] else 0.0
+
+    def growth(self, head: bytes) -> Growth | None:
+        return Growth(marked=b"#")
 
     def read(self, file: LogFile) -> Iterator[Batch | Rejected]:
         header = Header()
