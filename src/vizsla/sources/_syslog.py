@@ -74,7 +74,7 @@ class Headers:
 
 
 def modified(file: LogFile) -> int:
-    """When a log was last written, in microseconds since 1970; `NONE`: not known. Of an archive's member: what it says."""
+    """When a log was last written, in microseconds since 1970; `NONE`: not known."""
     told = getattr(file, "modified", None)
     if told is not None:
         return int(told * 1_000_000)
@@ -152,6 +152,18 @@ def _whole_records(data: bytes, start: int) -> tuple[bytes, int, bytes, int]:
         if at < 0:
             break
     return data, start, b"", 0
+
+
+def framed(head: bytes) -> bool:
+    """Whether a log's records are told apart by their length, written before each."""
+    return _FRAME.match(head) is not None
+
+
+def whole(tail: bytes) -> int:
+    """How many of a log's last bytes are records that nothing can be added to: all before the last header."""
+    cut = tail.rfind(b"\n") + 1
+    data, _, held, _ = _whole_records(tail[: max(cut - 1, 0)], 0)
+    return len(data) + 1 if held and data else 0
 
 
 def _told(headers: Headers, name: str) -> Iterator[Headers | Rejected]:

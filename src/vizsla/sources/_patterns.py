@@ -1,0 +1,105 @@
+"""Messages taken apart by patterns, whole columns at a time.
+
+Each pattern is tried only on messages that begin as it does; the first that fits a message wins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vizsla.sources._rows import spread
+
+KEY = 8  # bytes by which messages are told apart before any pattern is tried
+_LITERAL = re.compile(r"(?:[^\\.^$*+?{}\[\]()|]|\\[^A-Za-z0-9])+")
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A message's shape as RE2 takes it, anchored at both ends; its named groups become columns, `sets` constants."""
+
+    regex: str
+    sets: Mapping[str, str] = field(default_factory=dict)
+
+    def begins(self) -> bytes:
+        """The text that every message of this shape begins with."""
+        found = _LITERAL.match(self.regex)
+        if found is None:
+            return b""
+        text = found.group()
+        if self.regex[found.end() : found.end() + 1] in ("?", "*", "{"):
+            text = text[: -2 if text[-2:-1] == "\\" else -1]
+        return re.sub(r"\\(.)", r"\1", text).encode()
+
+
+class Patterns:
+    """Patterns in the order in which they are tried."""
+
+    def __init__(self, *patterns: Pattern) -> None:
+        self.patterns = patterns
+        self._begins = [p.begins() for p in patterns]
+        self._whole = [rf"(?s)\A{p.regex}\z" for p in patterns]
+
+    def _tried(self, key: bytes) -> tuple[int, ...]:
+        """The patterns that a message beginning with `key` may fit."""
+        return tuple(n for n, b in enumerate(self._begins) if key.startswith(b[:KEY]) or not b)
+
+    def extract(self, messages: pa.Array) -> dict[str, pa.Array]:
+        """Columns of what the patterns name, null where none fits. `messages` has no nulls; '' becomes null."""
+        rows = len(messages)
+        if not rows or not self.patterns:
+            return {}
+        keys = pc.dictionary_encode(pc.binary_slice(pc.cast(messages, pa.binary()), 0, KEY))
+        tried = [self._tried(key) for key in keys.dictionary.to_pylist()]
+        codes = keys.indices.to_numpy(zero_copy_only=False)
+        kinds = sorted(set(tried) - {()})
+        group = np.array([kinds.index(t) if t else -1 for t in tried], dtype=np.int64)[codes]
+        parts: dict[str, list[tuple[Ints, pa.Array | str]]] = {}
+        for number, kind in enumerate(kinds):
+            left = np.flatnonzero(group == number)
+            texts = messages if len(left) == rows else messages.take(pa.array(left))
+            for n in kind:
+                if not len(left):
+                    break
+                found = pc.extract_regex(texts, self._whole[n]) if "(?P<" in self._whole[n] else None
+                fits = pc.match_substring_regex(texts, self._whole[n]) if found is None else found.is_valid()
+                held = fits.to_numpy(zero_copy_only=False)
+                if not held.any():
+                    continue
+                if found is not None:
+                    whole = found if held.all() else found.filter(fits)
+                    for i, column in enumerate(whole.type):
+                        parts.setdefault(column.name, []).append((left[held], whole.field(i)))
+                for name, value in self.patterns[n].sets.items():
+                    parts.setdefault(name, []).append((left[held], value))
+                if held.all():
+                    left = left[:0]
+                else:
+                    left, texts = left[~held], texts.filter(pc.invert(fits))
+        return {name: column for name, p in parts.items() if (column := _column(p, rows)).null_count < rows}
+
+
+def _column(parts: Sequence[tuple[Ints, pa.Array | str]], rows: int) -> pa.Array:
+    """A column from values at some rows."""
+    where = np.concatenate([at for at, _ in parts])
+    order = np.argsort(where, kind="stable")
+    values = [pa.repeat(pa.scalar(v), len(at)) if isinstance(v, str) else v for at, v in parts]
+    dense = pa.concat_arrays(values).take(pa.array(order))
+    empty = pc.equal(dense, "")
+    if pc.any(empty).as_py():
+        dense = pc.if_else(empty, pa.scalar(None, pa.string()), dense)
+    return spread(dense, where[order], rows)
+
+
+def merged(columns: dict[str, pa.Array], found: Mapping[str, pa.Array], at: Ints, rows: int) -> None:
+    """Puts what was found of the rows `at` beside what others gave; the first value of a row stays."""
+    for name, column in found.items():
+        whole = spread(column, at, rows)
+        columns[name] = whole if name not in columns else pc.coalesce(columns[name], whole)
