@@ -140,7 +140,7 @@ class Tree:
                 continue
             known = tree.pids.get((row["_host"], pid), ())
             image = base(row["NewProcessName"])
-            if any(abs(at - row["at"]) <= (BOOTING if images[code] == image else TWICE) for at, code in known):
+            if any(abs(at - row["at"]) <= (BOOTING if images.get(code) == image else TWICE) for at, code in known):
                 continue  # Sysmon tells of the same start, while a host boots a little later
             code = f"{row['_host']} {pid} {row['at']}"
             tree.pids[row["_host"], pid].append((row["at"], code))
