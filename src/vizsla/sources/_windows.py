@@ -108,7 +108,7 @@ def data_name(name: str, within: str = "EventData") -> str:
 
 
 @lru_cache(maxsize=4096)
-def _attribute(element: str, attribute: str) -> str:
+def attribute(element: str, attribute: str) -> str:
     return _ATTRIBUTES.get((element, attribute), element + attribute)
 
 
@@ -162,7 +162,7 @@ def quick_names(event: dict[str, Any]) -> tuple[str | None, ...] | None:
             if not key.endswith("_attributes") or any(isinstance(v, (dict, list)) for v in value.values()):
                 return None
             names.append(None)
-            inner.extend(_attribute(key[:-11], name) for name in value)
+            inner.extend(attribute(key[:-11], name) for name in value)
         else:
             names.append(key)
     found = [*names, *inner, *map(data_name, data)]
@@ -178,7 +178,7 @@ def _system(system: dict[str, Any], flat: dict[str, Any]) -> None:
             else:
                 element, attributes, text = key, value.get("#attributes") or {}, value.get("#text")
             for name, inner in attributes.items():
-                flat[_attribute(element, name)] = inner
+                flat[attribute(element, name)] = inner
             if text is not None:
                 flat[element] = text
         elif value is not None:
