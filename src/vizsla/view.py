@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 TABLE = "_table"  # the native table that an event of a view comes from
 OURS = (ID, TIME, HOST, TABLE)  # what every view begins with
-TYPES = {"keyword": "string", "ip": "string", "long": "int64", "boolean": "boolean"}  # in Ibis
+TYPES = {"keyword": "string", "ip": "string", "long": "int64", "double": "float64", "boolean": "boolean"}  # in Ibis
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of views: its name, its type (keyword, ip, long, boolean) and what it means."""
+    """A field of views: its name, its type (keyword, ip, long, double, boolean) and what it means."""
 
     name: str
     type: str

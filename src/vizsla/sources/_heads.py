@@ -35,15 +35,15 @@ def json_head(head: bytes) -> tuple[dict[str, Any], ...]:
     return tuple(head_records(text)[:RECORDS])
 
 
-@lru_cache(maxsize=4)
-def csv_heads(head: bytes) -> tuple[Header, ...]:
-    """The header under every delimiter that makes at least two columns of it, the one with most columns first."""
+@lru_cache(maxsize=16)
+def csv_heads(head: bytes, delimiters: tuple[str, ...] = DELIMITERS) -> tuple[Header, ...]:
+    """The header under every of the delimiters that makes at least two columns of it, the one with most columns first."""
     text = as_utf8(head).removeprefix(b"\xef\xbb\xbf")
     if b"\0" in text[:4096] or not text or text[:1] in (b"{", b"["):
         return ()
     lines = text.decode("utf-8", "replace").splitlines()[: RECORDS + 1]
     found = []
-    for delimiter in DELIMITERS:
+    for delimiter in delimiters:
         if delimiter not in lines[0]:
             continue
         try:

@@ -6,6 +6,9 @@ Options:
   skip: 2                 lines above the header
   rename: {Old Name: new} columns of other names
   empty: ["-"]            what is written for nothing, besides nothing
+  unfold: [AuditData]     columns of JSON objects, whose fields become columns; with the JSON reader's options for them:
+                          keep, lift, depth, first, pairs
+  structs: [userIdentity] columns of structs as Hive, Presto and Athena write them: {a=1, b={c=2}}
 """
 
 from __future__ import annotations
@@ -28,11 +31,13 @@ from vizsla.sources._heads import DELIMITERS, csv_heads
 from vizsla.sources._lines import MAX_LINE, TooLong, chunks
 from vizsla.sources._placing import Placing
 from vizsla.sources._rows import placed, printable, unique
+from vizsla.sources._unfold import unfolded
 
 if TYPE_CHECKING:
     from vizsla.sources._mapped import Signs
 
-OPTIONS = frozenset(("delimiter", "columns", "skip", "rename", "empty"))
+OPTIONS = frozenset(("delimiter", "columns", "skip", "rename", "empty", "unfold", "structs", "keep", "lift", "depth",
+                     "first", "pairs"))  # fmt: skip
 BLOCK = 2 << 20
 MOST = 0.8
 FEED, QUOTE = 10, 34
@@ -52,9 +57,8 @@ def sniff(head: bytes, signs: Signs, options: Mapping[str, Any]) -> float:
     """The signs' confidence where the header has the names and nearly all rows the values."""
     if options.get("columns") or options.get("skip"):
         head = _with_header(head, options)
-    for header in csv_heads(head):
-        if options.get("delimiter") not in (None, header.delimiter):
-            continue
+    delimiter = options.get("delimiter")
+    for header in csv_heads(head, (delimiter,) if delimiter else DELIMITERS):
         names = set(header.columns)
         held = sum(signs.hold(names, dict(zip(header.columns, row, strict=True)).get) for row in header.rows)
         if header.rows and held >= MOST * len(header.rows):
@@ -103,7 +107,7 @@ def read(file: LogFile, placing: Placing, options: Mapping[str, Any], declared: 
                 form = _header(line, options)
                 start, data = start + len(data) - len(rest), rest
             if form is not None and data:
-                yield from _read(data, start, form, placing, file.name)
+                yield from _read(data, start, form, placing, file.name, options)
 
 
 def _form(columns: Sequence[str], delimiter: str, options: Mapping[str, Any]) -> Form:
@@ -162,7 +166,8 @@ def _whole_rows(stream: Any) -> Iterator[tuple[int, bytes | None]]:
         yield begin, held
 
 
-def _read(data: bytes, start: int, form: Form, placing: Placing, file: str) -> Iterator[Batch | Rejected]:
+def _read(data: bytes, start: int, form: Form, placing: Placing, file: str, options: Mapping[str, Any],
+          ) -> Iterator[Batch | Rejected]:  # fmt: skip
     raw = np.frombuffer(data, np.uint8)
     ends = _ends(raw)
     begins = np.concatenate([[0], ends + 1])
@@ -190,7 +195,7 @@ def _read(data: bytes, start: int, form: Form, placing: Placing, file: str) -> I
         column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
         if column.null_count < len(column):
             columns[name] = column
-    yield from placed_in(columns, begins[kept] + start, placing, file)
+    yield from placed_in(unfolded(columns, options), begins[kept] + start, placing, file)
 
 
 def placed_in(columns: dict[str, pa.Array], places: npt.NDArray[np.int64], placing: Placing, file: str,

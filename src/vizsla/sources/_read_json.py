@@ -1,10 +1,16 @@
 """Reader of mapped JSON: lines, arrays, or documents that hold their records under a name.
 
 Options:
-  records: Records      the name under which a document holds its records; those beside it are repeated on each
+  records: Records      the name under which a document holds its records (or several such names, of which the first
+                        that is there counts); those beside it are repeated on each
   unwrap: [_source]     names of envelopes: a record that has one is what is inside
   keep: [requestBody]   objects that stay one column of JSON text; others become columns with dotted names
+  lift: [requestBody.user]  fields of such objects that are columns too
   depth: 6              levels of objects that become columns; below it they stay JSON text
+  first: [resources]    lists that stay JSON text, and whose first item (an object's fields) makes columns too:
+                        resources.0.name
+  merge: [properties]   objects whose fields are columns without the object's name; what the record says itself counts
+  pairs: {Parameters: [Name, Value]}  lists of objects of just a name and a value, which become columns: Parameters.To
   rename: {a.b: c}      columns of other names
 """
 
@@ -24,7 +30,8 @@ from vizsla.sources._rows import Rows, as_text
 if TYPE_CHECKING:
     from vizsla.sources._mapped import Signs
 
-OPTIONS = frozenset(("records", "unwrap", "keep", "depth", "rename"))
+OPTIONS = frozenset(("records", "unwrap", "keep", "depth", "rename", "first", "pairs", "lift",
+                     "merge"))  # fmt: skip
 DEPTH = 8
 MOST = 0.8  # share of the head's records that must show the signs
 
@@ -34,13 +41,16 @@ def check(options: Mapping[str, Any], where: str) -> None:
     if unknown := set(options) - OPTIONS:
         raise SourceError(f"the JSON reader has no option {', '.join(sorted(unknown))}", where=where,
                           fix=f"its options are {', '.join(sorted(OPTIONS))}")  # fmt: skip
+    for path in options.get("lift") or ():
+        if not any(path.startswith(f"{name}.") for name in options.get("keep") or ()):
+            raise SourceError(f"{path} is lifted out of nothing that is kept", where=where, fix="name it under `keep`")
 
 
 def sniff(head: bytes, signs: Signs, options: Mapping[str, Any]) -> float:
     """The signs' confidence where nearly all records of the head show them."""
     found = [record for document in json_head(head) for record in inner(document, options)]
-    if not found and (name := options.get("records")):
-        found = list(_begun(head, str(name)))
+    for name in _listed(options.get("records")) if not found else ():
+        found = found or list(_begun(head, name))
     if not found:
         return 0.0
     held = sum(1 for record in found if signs.hold(names(record), lambda name, r=record: at(r, name)))  # type: ignore[misc]
@@ -60,15 +70,20 @@ def inner(document: dict[str, Any], options: Mapping[str, Any]) -> Iterator[dict
     for envelope in options.get("unwrap") or ():
         if isinstance(document.get(envelope), dict):
             document = document[envelope]
-    name = options.get("records")
-    held = document.get(name) if name else None
-    if not isinstance(held, list):
+    for name in _listed(options.get("records")):
+        if isinstance(held := document.get(name), list):
+            break
+    else:
         yield document
         return
     beside = {key: value for key, value in document.items() if key != name}
     for record in held:
         if isinstance(record, dict):
             yield {**beside, **record} if beside else record
+
+
+def _listed(value: Any) -> list[str]:
+    return [] if not value else list(map(str, value)) if isinstance(value, list) else [str(value)]
 
 
 class Flattener:
@@ -78,6 +93,14 @@ class Flattener:
         self.keep = frozenset(options.get("keep") or ())
         self.depth = int(options.get("depth") or DEPTH)
         self.rename: Mapping[str, str] = options.get("rename") or {}
+        self.first = frozenset(options.get("first") or ())
+        self.pairs: Mapping[str, list[str]] = options.get("pairs") or {}
+        self.merge = frozenset(options.get("merge") or ())
+        self.lifted: dict[str, frozenset[str]] = {}
+        for path in options.get("lift") or ():
+            kept = next(name for name in self.keep if path.startswith(name + "."))
+            self.lifted[kept] = self.lifted.get(kept, frozenset()) | {path.removeprefix(kept + ".")}
+        self.lists = self.first | set(self.pairs)
         self.known: dict[str, dict[str, str]] = {}  # by prefix: key to whole name
 
     def __call__(self, record: dict[str, Any]) -> tuple[tuple[str, ...], list[Any]]:
@@ -97,11 +120,47 @@ class Flattener:
                     known.clear()
                 whole = prefix + key
                 name = known[key] = self.rename.get(whole, whole)
+            if name in self.merge and type(value) is dict:
+                self._merge(value, depth, found, values)
+                continue
             if type(value) is dict and value and depth < self.depth and name not in self.keep:
                 self._walk(value, name + ".", depth + 1, found, values)
-            else:
+                continue
+            if type(value) is dict and name in self.lifted:
+                for field in self.lifted[name] & value.keys():
+                    found.append(f"{name}.{field}")
+                    values.append(value[field])
+            elif type(value) is list and name in self.lists:
+                if name in self.pairs and (fields := _paired(value, *self.pairs[name])) is not None:
+                    self._walk(fields, name + ".", depth + 1, found, values)
+                    continue
+                if name in self.first and value:
+                    self._walk({"0": value[0]}, name + ".", depth, found, values)
+            found.append(name)
+            values.append(value)
+
+    def _merge(self, record: dict[str, Any], depth: int, found: list[str], values: list[Any]) -> None:
+        """Fields without a prefix; one that says what is said already is left out."""
+        own: list[str] = []
+        told: list[Any] = []
+        self._walk(record, "", depth + 1, own, told)
+        said = dict(zip(found, values, strict=True))
+        for name, value in zip(own, told, strict=True):
+            if name not in said or said[name] != value:
                 found.append(name)
                 values.append(value)
+
+
+def _paired(items: list[Any], name: str, value: str) -> dict[str, Any] | None:
+    """Objects of a name and a value as one; None where that would lose something."""
+    fields: dict[str, Any] = {}
+    for item in items:
+        if type(item) is not dict or not isinstance(key := item.get(name), str) or not key or key in fields:
+            return None
+        if len(item) != 1 + (value in item):
+            return None
+        fields[key] = item.get(value)
+    return fields or None
 
 
 def read(file: LogFile, placing: Placing, options: Mapping[str, Any], declared: tuple[str, ...],

@@ -156,9 +156,14 @@ def _boolean(text: ir.StringValue) -> ir.BooleanValue:
 
 
 def _ip(text: ir.StringValue) -> ir.StringValue:
+    """An address, lower case; null for a name or a word in its place."""
     address = lower(text)
     mapped = address.startswith("::ffff:") & address.contains(".")
-    return ibis.cases((mapped, address.substr(7)), else_=address)
+    sound = ibis.cases(
+        (address.contains(":"), _only(_split(address, "%")[0], HEX[:16] + ":.")),
+        else_=address.contains(".") & _only(address, string.digits + "."),
+    )
+    return ibis.cases((~sound, ibis.null("string")), (mapped, address.substr(7)), else_=address)
 
 
 def _named(value: ir.Value, use: Callable[[ir.Value], ir.Value]) -> ir.Value:

@@ -112,7 +112,7 @@ def _call(name: str, arguments: list[Expression], where: str) -> Call:
 
 
 def kind(tree: Expression) -> str:
-    """The type that an expression has: keyword, long, double or boolean (an address is a keyword until its field says ip)."""
+    """The type that an expression has: keyword, long, double or boolean (addresses are ip)."""
     if isinstance(tree, Call) and tree.function in LONG:
         return "long"
     if isinstance(tree, Call) and tree.function in BOOLEAN:

@@ -49,7 +49,7 @@ def empty(view: View, fields: Collection[str] | None = None) -> ir.Table:
 def empty_schema(view: View) -> pa.Schema:
     """The view's columns, in Arrow."""
     ours = [(ID, pa.string()), (TIME, pa.timestamp("us", tz="UTC")), (HOST, pa.string()), (TABLE, pa.string())]
-    kinds = {"string": pa.string(), "int64": pa.int64(), "boolean": pa.bool_()}
+    kinds = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "boolean": pa.bool_()}
     return pa.schema([*ours, *((field.name, kinds[TYPES[field.type]]) for field in view.fields)])
 
 
