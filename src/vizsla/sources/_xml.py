@@ -19,6 +19,7 @@ from vizsla.sources._rows import printable
 MAX_ELEMENT = 16 << 20  # bytes
 MAX_LEVELS = 64  # of nesting
 BLOCK = 1 << 20
+LONGEST = 4096  # bytes of an opening
 UNDEFINED = 11  # expat's code of a reference to an entity that nobody defined
 HARMLESS = re.compile(rb"<\?.*?\?>|<!--.*?-->|</?[A-Za-z]+(?:\s[^<>]*)?>|\s+", re.DOTALL)
 DECLARES = re.compile(rb"<!(?:DOCTYPE|ENTITY)")
@@ -47,25 +48,25 @@ def pieces(stream: BinaryIO, opening: re.Pattern[bytes], closing: bytes) -> Iter
 
     An element ends at the last `closing` before the next `opening`: one that is cut off costs only itself.
     """
-    at, data, scanned = 0, b"", 0
-    begin: int | None = None  # of the element that is open, in `data`
-    while True:
-        more = full_read(stream, BLOCK)
+    at, data, scanned = 0, b"", 0  # where `data` begins in the stream, and up to where it was looked through
+    opened = False  # `data` begins with an element
+    while more := full_read(stream, BLOCK):
         data += more
+        begin = 0
         while (found := opening.search(data, scanned)) is not None:
-            yield from _piece(data[: found.start()], at, begin, closing)
-            at, data, begin, scanned = at + found.start(), data[found.start() :], 0, found.end() - found.start()
-        if not more:
-            yield from _piece(data, at, begin, closing)
-            return
+            yield from _piece(data[begin : found.start()], at + begin, closing, opened=opened)
+            begin, scanned, opened = found.start(), found.end(), True
+        at, data = at + begin, data[begin:]
         if len(data) > MAX_ELEMENT:
             yield Strange(at, f"an element of more than {MAX_ELEMENT} bytes is not read")
-            at, data, begin = at + len(data), b"", None
-        scanned = max(scanned, len(data) - 4096) if begin is not None else max(0, len(data) - 4096)
+            at, data, opened = at + len(data), b"", False
+        scanned = max(min(scanned - begin, len(data)), len(data) - LONGEST)
+    yield from _piece(data, at, closing, opened=opened)
 
 
-def _piece(data: bytes, at: int, begin: int | None, closing: bytes) -> Iterator[Piece | Strange]:
-    if begin is not None:
+def _piece(data: bytes, at: int, closing: bytes, *, opened: bool) -> Iterator[Piece | Strange]:
+    """The element that `data` begins with, where one is open; and what is odd in the rest."""
+    if opened:
         end = data.rfind(closing)
         if end < 0:
             yield Strange(at, f"cut off: there is no {closing.decode()}")
