@@ -8,14 +8,10 @@ from html import unescape
 
 import pyarrow as pa
 
-from vizsla.source import TableSpec
 from vizsla.sources._rows import Rows
 from vizsla.sources._windows import SPECS, SYSTEM
 
-SYSMON_SPEC = TableSpec(
-    "linux_sysmon", "Sysmon for Linux: processes, network, files of a host",
-    next(spec.columns for spec in SPECS if spec.name == "windows_sysmon"),
-)  # fmt: skip
+SYSMON_SPEC = next(spec for spec in SPECS if spec.name == "linux_sysmon")
 _ELEMENT = re.compile(r"<(\w+)((?:\s+\w+=(?:\"[^\"]*\"|'[^']*'))*)\s*(?:/>|>([^<]*)</\1>)")
 _ATTRIBUTE = re.compile(r"(\w+)=(?:\"([^\"]*)\"|'([^']*)')")
 _DATA = re.compile(r"<Data Name=\"([^\"]*)\"\s*(?:/>|>([^<]*)</Data>)")

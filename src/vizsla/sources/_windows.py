@@ -25,6 +25,7 @@ TABLES = {
     "microsoft-windows-sysmon/operational": "windows_sysmon",
     "microsoft-windows-powershell/operational": "windows_powershell",
     "windows powershell": "windows_powershell_classic",
+    "linux-sysmon/operational": "linux_sysmon",
 }
 MAX_CLOCKS = 100_000
 MAX_DEPTH = 32  # levels of nesting that become columns; what lies deeper stays JSON text
@@ -73,6 +74,7 @@ def specs() -> tuple[TableSpec, ...]:
             (*SYSTEM, "ScriptBlockText", "ScriptBlockId", "Path", "Payload", "ContextInfo"),
         ),
         TableSpec("windows_powershell_classic", "Windows PowerShell: engine and provider lifecycle, pipelines", SYSTEM),
+        TableSpec("linux_sysmon", "Sysmon for Linux: processes, network, files of a host", sysmon),
         TableSpec("windows_*", "Any other Windows channel", SYSTEM),
     )
 
