@@ -10,7 +10,7 @@ written; records within a file need no order for that. Zones: a time without one
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from vizsla.source import LogFile, Rejected
 from vizsla.sources._lines import MAX_LINE, TooLong, chunks
+from vizsla.sources._linux_auth import CRONS, PROGRAMS
 from vizsla.sources._rows import printable
 from vizsla.sources._syslog_times import bsd_micros, bsd_times
 from vizsla.sources._times import NONE, Micros, parse_iso
@@ -50,8 +51,13 @@ _REST = re.compile(
 )
 _BARE = re.compile(rb"(?s:(?P<host>[^\s:\[\]%|=]+)\ +(?P<msg>.*)\Z)")
 _TAG_VERSION = re.compile(rb"(?P<program>[\w./-]+) [\d.]+: ")
+_TAG_BARE = re.compile(rb"(?P<program>[A-Za-z_][\w./()-]*)(?:\[(?P<pid>\d{1,12})\])? ")
+# Programs that are known though no colon follows their name, as where a record of RFC 5424 was written the old way.
+_OTHERS = ("kernel", "systemd", "named", "dnsmasq", "dnsmasq-dhcp", "dhcpd", "auditd", "audispd", "sysmon", "haproxy")
+_KNOWN = frozenset(name.encode() for name in (*PROGRAMS, *CRONS, *(c.upper() for c in CRONS), *_OTHERS))
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Put = Callable[[int, tuple[int, int], int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,22 +300,22 @@ def _slow(data: bytes, begin: int, end: int, spans: Ints) -> bool:
     if found is None:
         return False
 
-    def put(place: int, span: tuple[int, int], base: int = 0) -> None:
+    def put(place: int, span: tuple[int, int], base: int) -> None:
         if span[0] >= 0 and line[base + span[0] : base + span[1]] != b"-":
             spans[place], spans[place + 1] = begin + base + span[0], begin + base + span[1]
 
-    put(0, found.span("priority"))
+    put(0, found.span("priority"), 0)
     spans[14] = spans[15] = end
     if found["bare"] is not None:  # a priority and no more: what devices send that write their own time
         spans[14] = begin + found.start("bare")
         return True
     if found["time5"] is not None:
         for place, name in ((2, "time5"), (4, "host5"), (6, "app"), (8, "proc"), (10, "msgid"), (12, "sd")):
-            put(place, found.span(name))
+            put(place, found.span(name), 0)
         if found["msg5"] is not None:
             spans[14] = begin + found.start("msg5") + 3 * found["msg5"].startswith(BOM)
         return True
-    put(2, found.span("time"))
+    put(2, found.span("time"), 0)
     base, rest = found.start("rest"), found["rest"]
     told = _REST.match(rest)
     if told is not None and told["program"] not in (b"CEF", b"LEEF"):
@@ -322,10 +328,22 @@ def _slow(data: bytes, begin: int, end: int, spans: Ints) -> bool:
     if bare is not None and bare["host"] not in (b"CEF", b"LEEF"):
         put(4, bare.span("host"), base)
         spans[14] = begin + base + bare.start("msg")
-        if (tag := _TAG_VERSION.match(bare["msg"])) is not None:
-            put(6, tag.span("program"), base + bare.start("msg"))
-            spans[14] = spans[7] + 1
+        _tagged(bare["msg"], base + bare.start("msg"), begin, spans, put)
     return True
+
+
+def _tagged(text: bytes, base: int, begin: int, spans: Ints, put: Put) -> None:
+    """A program's name that no colon follows: with a version or a process number, or one that is known."""
+    tag = _TAG_VERSION.match(text)
+    if tag is not None:
+        put(6, tag.span("program"), base)
+        spans[14] = spans[7] + 1
+        return
+    tag = _TAG_BARE.match(text)
+    if tag is not None and (tag["pid"] is not None or tag["program"] in _KNOWN):
+        put(6, tag.span("program"), base)
+        put(8, tag.span("pid"), base)
+        spans[14] = begin + base + tag.end()
 
 
 def _cut(data: bytes, start: int, written: int, begins: Ints, ends: Ints, spans: Ints, done: Bools) -> Headers:
