@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -34,17 +35,35 @@ class Ordinals:
 
     def of(self, digests: Sequence[bytes]) -> dict[int, int]:
         """Ordinals above 0, by position."""
+        room = self.remembered - self.count
+        if len(digests) <= room:
+            return self._of(digests)
+        found = self._of(digests[:room])
+        for start in range(room, len(digests), self.remembered):
+            self.older, self.newer, self.count = self.newer, {}, 0
+            later = self._of(digests[start : start + self.remembered])
+            found.update({start + at: ordinal for at, ordinal in later.items()})
+        return found
+
+    def _of(self, digests: Sequence[bytes]) -> dict[int, int]:
+        """The same for so few that the generation does not change; only those seen before are looked at one by one."""
+        self.count += len(digests)
+        counts = Counter(digests)
+        odd = set() if len(counts) == len(digests) else {digest for digest, count in counts.items() if count > 1}
+        for known in (self.newer, self.older):
+            if not known.keys().isdisjoint(counts.keys()):
+                odd |= known.keys() & counts.keys()
+        before = {digest: self.newer.get(digest) or self.older.get(digest, 0) for digest in odd}
+        self.newer.update(counts)
+        if not odd:
+            return {}
+        self.newer.update({digest: seen + counts[digest] for digest, seen in before.items()})
         found = {}
         for at, digest in enumerate(digests):
-            if self.count == self.remembered:
-                self.older, self.newer, self.count = self.newer, {}, 0
-            self.count += 1
-            before = self.newer.get(digest)
-            if before is None:
-                before = self.older.get(digest, 0)
-            if before:
-                found[at] = before
-            self.newer[digest] = before + 1
+            if digest in odd:
+                if seen := before[digest]:
+                    found[at] = seen
+                before[digest] = seen + 1
         return found
 
 

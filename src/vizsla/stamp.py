@@ -23,6 +23,7 @@ from vizsla.source import Batch
 
 MAX_VALUE = 1 << 20  # bytes of one value
 FEW = 256  # rows: below it, loops are faster than Arrow's functions
+_NO_DAY = np.iinfo(np.int64).min
 _FIELD, _VALUE, _END = "\x1e", "\x1f", "\x1d"
 _EXTRA_TYPE = pa.map_(pa.string(), pa.string())
 _OWN = frozenset(EVENT_FIELDS.names) | {EXTRA}
@@ -57,10 +58,10 @@ class Stamper:
             n: self._cut(_text(c)) for n, c in zip(events.schema.names, events.columns, strict=True) if n not in _OWN
         }
         extra = events.column(EXTRA) if EXTRA in events.schema.names else None
-        texts = _canonical(batch.table, time, host, native, extra)
-        if any(b"\0" in text for text in texts):
+        texts, nul = _canonical(batch.table, time, host, native, extra)
+        if nul:
             native, extra = _without_nul(native, extra)
-            texts = _canonical(batch.table, time, host, native, extra)
+            texts, _ = _canonical(batch.table, time, host, native, extra)
         ids = self._ids(batch, texts)
         day = self._day(time)
         merged, extra = self._fitted(batch.table, _merged(native, self._spelling(batch.table)), extra)
@@ -81,7 +82,7 @@ class Stamper:
         self._log = dict.fromkeys(self._ordinals, "")
 
     def _ids(self, batch: Batch, texts: Sequence[bytes]) -> pa.Array:
-        digests = [xxhash.xxh3_128_digest(t) for t in texts]
+        digests = list(map(xxhash.xxh3_128_digest, texts))
         start = 0
         for log, rows in batch.logs or (("", len(texts)),):
             if self._log.get(batch.table) != log:  # ordinals are a file's own
@@ -89,7 +90,9 @@ class Stamper:
             for at, ordinal in self._ordinals[batch.table].of(digests[start : start + rows]).items():
                 digests[start + at] = xxhash.xxh3_128_digest(digests[start + at] + ordinal.to_bytes(8, "big"))
             start += rows
-        return pa.array([d.hex() for d in digests], pa.string())
+        digits = pa.py_buffer(b"".join(digests).hex().encode())
+        ends = pa.py_buffer(np.arange(0, 32 * len(digests) + 1, 32, dtype=np.int32))
+        return pa.StringArray.from_buffers(len(digests), ends, digits)
 
     def _cut(self, column: pa.Array) -> pa.Array:
         """Values of more than 1 MiB are cut, and say so; a hash of the whole keeps different ones different."""
@@ -112,10 +115,14 @@ class Stamper:
         micros = pc.fill_null(pc.cast(time, pa.int64()), self._first - 1).to_numpy(zero_copy_only=False)
         sound = (micros >= self._first) & (micros < self._last)
         self.counts["unknown days"] += int((~sound).sum())
-        days = np.where(sound, micros // 86_400_000_000, 0)
-        distinct, which = np.unique(days, return_inverse=True)
-        names = np.datetime_as_string(distinct.astype("datetime64[D]")).astype(object)
-        return pa.array(np.where(sound, names[which], UNKNOWN_DAY), pa.string())
+        days = np.where(sound, micros // 86_400_000_000, _NO_DAY)
+        changes = np.flatnonzero(
+            np.diff(days, prepend=days[:1] - 1)
+        )  # logs are nearly in order: a day is a run of rows
+        distinct, which = np.unique(days[changes], return_inverse=True)
+        names = [UNKNOWN_DAY if d == _NO_DAY else str(np.datetime64(d, "D")) for d in distinct.tolist()]
+        runs = np.repeat(which, np.diff(changes, append=len(days)))
+        return pa.array(names, pa.string()).take(pa.array(runs))
 
     def _spelling(self, table: str) -> dict[str, str]:
         """Lower-cased names of the table's columns so far to their spelling: declared ones first, then as they came."""
@@ -177,22 +184,28 @@ def _text(column: pa.Array) -> pa.Array:
 
 
 def _canonical(table: str, time: pa.Array, host: pa.Array, native: Mapping[str, pa.Array],
-               extra: pa.Array | None) -> list[bytes]:  # fmt: skip
-    """Each record as canonical bytes: table, host, time, then name=value of every non-empty field, sorted by name."""
+               extra: pa.Array | None) -> tuple[list[bytes], bool]:  # fmt: skip
+    """Each record as canonical bytes: table, host, time, then name=value of every non-empty field, sorted by name.
+
+    Returns them, and whether a NUL may be among them.
+    """
     order = sorted(native, key=lambda n: (n.lower(), n))
     if len(time) <= FEW:
-        return _canonical_few(table, time, host, [(n, native[n]) for n in order], extra)
+        texts = _canonical_few(table, time, host, [(n, native[n]) for n in order], extra)
+        return texts, any(b"\0" in text for text in texts)
     head = [pa.scalar(table), pc.fill_null(host, ""), pc.fill_null(pc.cast(pc.cast(time, pa.int64()), pa.string()), "")]
     begin = pc.binary_join_element_wise(*head, pa.scalar(_END))
-    pieces = []
+    pieces: list[pa.Array | pa.Scalar] = [begin]
     for name in order:
         column = native[name]
-        piece = pc.binary_join_element_wise(pa.scalar(f"{name.lower()}{_VALUE}"), column, pa.scalar(""))
+        mark = pa.scalar(f"{_FIELD}{name.lower()}{_VALUE}")
         empty = pc.equal(column, "")
-        if pc.any(empty).as_py():
-            piece = pc.if_else(empty, pa.scalar(None, pa.string()), piece)
-        pieces.append(piece)
-    found = _slices(_joined([begin, *pieces]) if pieces else begin)
+        if column.null_count or pc.any(empty).as_py():
+            piece = pc.binary_join_element_wise(mark, column, pa.scalar(""))
+            pieces.append(pc.if_else(empty, pa.scalar(None, pa.string()), piece) if pc.any(empty).as_py() else piece)
+        else:
+            pieces += [mark, column]
+    found, nul = _slices(_joined(pieces, len(time)))
     if extra is not None:
         held = extra.is_valid().to_numpy(zero_copy_only=False)
         fields: dict[int, list[tuple[str, str]]] = {at: p for at, p in enumerate(extra.to_pylist()) if p is not None}
@@ -203,7 +216,8 @@ def _canonical(table: str, time: pa.Array, host: pa.Array, native: Mapping[str, 
                 fields[at].append((name, value))
         for at, pairs in fields.items():
             found[at] = _one_text(begin[at].as_py(), pairs)
-    return found
+            nul |= b"\0" in found[at]
+    return found, nul
 
 
 def _canonical_few(table: str, time: pa.Array, host: pa.Array, native: Sequence[tuple[str, pa.Array]],
@@ -232,24 +246,25 @@ def _one_text(begin: str, fields: Sequence[tuple[str, str | None]]) -> bytes:
     return _FIELD.join([begin, *(f"{low}{_VALUE}{value}" for low, _, value in held)]).encode()
 
 
-def _joined(pieces: Sequence[pa.Array]) -> pa.Array:
+def _joined(pieces: Sequence[pa.Array | pa.Scalar], rows: int) -> pa.Array:
     """Pieces side by side, nulls left out. A batch of more than 2 GiB of text needs 64-bit offsets."""
-    size = sum(p.nbytes for p in pieces)
+    size = sum(p.nbytes if isinstance(p, pa.Array) else rows * len(p.as_py().encode()) for p in pieces)
+    kind = pa.string()
     if size > (1 << 31) - (1 << 20):
-        pieces = [pc.cast(p, pa.large_string()) for p in pieces]
-        return pc.binary_join_element_wise(*pieces, pa.scalar(_FIELD, pa.large_string()), null_handling="skip")
-    return pc.binary_join_element_wise(*pieces, pa.scalar(_FIELD), null_handling="skip")
+        kind = pa.large_string()
+        pieces = [p.cast(kind) for p in pieces]
+    return pc.binary_join_element_wise(*pieces, pa.scalar("", kind), null_handling="replace", null_replacement="")
 
 
-def _slices(texts: pa.Array) -> list[bytes]:
-    """The bytes of each text."""
+def _slices(texts: pa.Array) -> tuple[list[bytes], bool]:
+    """The bytes of each text, and whether there is a NUL in any."""
     if not len(texts):
-        return []
+        return [], False
     width: type[np.int32] | type[np.int64] = np.int64 if texts.type == pa.large_string() else np.int32
     _, offsets, data = texts.buffers()
     bounds: list[int] = np.frombuffer(offsets, width)[texts.offset : texts.offset + len(texts) + 1].tolist()
     whole = data.to_pybytes() if data is not None else b""
-    return [whole[a:b] for a, b in pairwise(bounds)]
+    return [whole[a:b] for a, b in pairwise(bounds)], whole.find(b"\0", bounds[0], bounds[-1]) >= 0
 
 
 def _merged(native: Mapping[str, pa.Array], spelling: Mapping[str, str]) -> dict[str, pa.Array]:

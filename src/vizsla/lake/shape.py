@@ -13,6 +13,7 @@ from vizsla.errors import LakeError
 from vizsla.nouns import DAY, EVENT_FIELDS, EXTRA, MAX_COLUMNS, UNKNOWN_DAY
 
 EXTRA_TYPE = pa.map_(pa.string(), pa.string())
+LARGE = 4096  # rows
 _TEXT = pa.string()
 _TYPES = {**{field.name: field.type for field in EVENT_FIELDS}, EXTRA: EXTRA_TYPE}
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -21,7 +22,8 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 def alike(batches: Sequence[pa.RecordBatch]) -> tuple[list[pa.RecordBatch], list[int]]:
     """Batches of one schema as one batch, and the numbers of the batches in the order in which their rows now stand.
 
-    Small logs bring thousands of batches with few different schemas, and work on a column is paid per batch.
+    Small logs bring thousands of batches with few different schemas, and work on a column is paid per batch. Large
+    batches stay as they are: putting them together would copy all of their text.
     """
     groups: dict[bytes, list[int]] = {}
     for number, batch in enumerate(batches):
@@ -29,8 +31,8 @@ def alike(batches: Sequence[pa.RecordBatch]) -> tuple[list[pa.RecordBatch], list
             groups.setdefault(batch.schema.serialize().to_pybytes(), []).append(number)
     merged: list[pa.RecordBatch] = []
     for numbers in groups.values():
-        if len(numbers) == 1:
-            merged.append(batches[numbers[0]])
+        if sum(batches[number].num_rows for number in numbers) >= LARGE * len(numbers):
+            merged += [batches[number] for number in numbers]
         else:
             merged += pa.Table.from_batches([batches[number] for number in numbers]).combine_chunks().to_batches()
     return merged, [number for numbers in groups.values() for number in numbers]
@@ -75,6 +77,9 @@ def _joined(name: str, pieces: Sequence[tuple[int, pa.Array]], starts: Sequence[
         at = starts[number + 1]
     if at < starts[-1]:
         found.append(pa.nulls(starts[-1] - at, wanted))
+    found = [piece for piece in found if len(piece)] or [blank]
+    if starts[-1] >= LARGE * len(found):
+        return pa.chunked_array(found, wanted)
     try:
         return pa.chunked_array([pa.concat_arrays(found)])
     except pa.ArrowInvalid:  # more than 2 GiB of text: it stays in pieces
