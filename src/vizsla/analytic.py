@@ -139,9 +139,11 @@ def _has(name: str, fields: Sequence[str], columns: Mapping[str, frozenset[str]]
 
     if name in columns:
         return columns[name].issuperset(fields)
-    mappings = views()[name].mappings if name in views() else {}
-    for table in set(mappings) & set(columns):
-        trees = [(field, tree) for mapping in mappings[table] for field, tree in mapping.fields.items()]
+    view = views().get(name)
+    if view is None:
+        return False
+    for table in view.among(columns):
+        trees = [(field, tree) for mapping in view.of(table) for field, tree in mapping.fields.items()]
         filled = {field for field, tree in trees if not read_by(tree) or columns[table] & set(read_by(tree))}
         if filled.union(OURS).issuperset(fields):
             return True

@@ -6,7 +6,7 @@ A view is a projection that is made when it is read: mending a mapping mends all
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -58,8 +58,20 @@ class View:
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """The native tables that can fill it."""
+        """The native tables that can fill it; `ecs_*` stands for all whose names begin so."""
         return tuple(self.mappings)
+
+    def of(self, table: str) -> tuple[TableMapping, ...]:
+        """The mappings of a table: its own, else those of the first pattern that it meets; none where it fills nothing."""
+        if table in self.mappings:
+            return self.mappings[table]
+        patterns = (name for name in self.mappings if name.endswith("*") and table.startswith(name[:-1]))
+        return self.mappings.get(next(patterns, ""), ())
+
+    def among(self, tables: Iterable[str]) -> tuple[str, ...]:
+        """Those of the tables that can fill it, in the mappings' order; those of a pattern by name."""
+        order = {name: place for place, name in enumerate(self.mappings)}
+        return tuple(sorted(filter(self.of, tables), key=lambda table: (order.get(table, len(order)), table)))
 
 
 @cache
@@ -133,8 +145,7 @@ def view_table(
     `fields`: no others than these (for one question about a few fields, the shorter expression).
     """
     view = named(name)
-    held = set(lake.tables())
-    scans = [lake.scan(table, since, until, hosts) for table in view.tables if table in held]
+    scans = [lake.scan(table, since, until, hosts) for table in view.among(lake.tables())]
     return view_of(engine, scans, name, fields)
 
 
@@ -146,7 +157,7 @@ def view_of(engine: Engine, scans: Sequence[Scan], name: str, fields: Collection
 
     view = named(name)
     by_table = {scan.table: scan for scan in scans}
-    parts = [project(engine.table(by_table[t]), view, t, fields) for t in view.tables if t in by_table]
+    parts = [project(engine.table(by_table[t]), view, t, fields) for t in view.among(by_table)]
     if not parts:
         return empty(view, fields)
     return ibis.union(*parts) if len(parts) > 1 else parts[0]

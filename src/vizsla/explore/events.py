@@ -21,12 +21,19 @@ if TYPE_CHECKING:
 SHORT = ("event.action", "user.name", "process.name")
 # What tells most of an event of a view, in a line; the first that is not null.
 TELLING: dict[str, tuple[str, ...]] = {
+    "alert": ("rule.name",),
     "authentication": ("winlog.logon.type", "winlog.kerberos.service", "winlog.logon.package", "event.reason"),
+    "cloud": ("cloud.resource.name", "event.provider"),
     "dns": ("dns.question.name",),
     "driver": ("file.path",),
+    "email": ("email.subject", "email.rule.name", "email.mailbox"),
+    "execution": ("process.executable", "file.path"),
     "file": ("file.path",),
     "http": ("url.original", "url.domain"),
+    "iam": ("user.target.name", "group.name"),
+    "inventory": ("service.name", "scheduled_task.name", "file.path"),
     "library": ("file.path",),
+    "metric": ("metric.name",),
     "network": ("destination.domain", "destination.ip"),
     "pipe": ("pipe.name", "pipe.operation"),
     "process": ("process.target.executable", "process.command_line", "process.executable"),
@@ -35,6 +42,7 @@ TELLING: dict[str, tuple[str, ...]] = {
     "script": ("script.content", "script.id"),
     "service": ("service.executable", "service.name"),
     "share": ("share.target", "share.name"),
+    "web": ("url.original", "url.path"),
     "tls": ("tls.client.server_name", "tls.server.subject"),
 }
 
@@ -83,7 +91,7 @@ def around(
         parts = [
             _in_short(view_table(used, lake, view.name, since, until, scope, {*SHORT, *TELLING[view.name]}), view)
             for view in views().values()
-            if held & set(view.tables)
+            if view.among(held)
         ]
         if not parts:
             return _SHORT.empty_table()

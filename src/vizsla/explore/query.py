@@ -59,7 +59,7 @@ def _define(engine: DuckDB, lake: Lake, sql: str) -> None:
     for view in views().values():
         if view.name in held or not (listing or view.name in sql):
             continue  # a native table of that name goes first: it was there before
-        if held & set(view.tables):
+        if view.among(held):
             engine.define(view.name, view_table(engine, lake, view.name))
         else:
             engine.define(view.name, empty_schema(view).empty_table())

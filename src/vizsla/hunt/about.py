@@ -29,7 +29,7 @@ def account(
     for kind, units in tallied.units.items():
         counts[kind.partition(":")[0]] += int(units["n"].sum())
     report.tables = counts
-    report.empty_views = [name for name, view in sorted(views().items()) if not set(view.tables) & set(counts)]
+    report.empty_views = [name for name, view in sorted(views().items()) if not view.among(counts)]
     if not tallied.events:
         report.unable.append(Unable("rarity", "any event in the tables, hosts and times asked for"))
     timeless = sum(int(units["n"][units["hour"] < 0].sum()) for units in tallied.units.values())
@@ -56,7 +56,7 @@ def traffic(engine: Engine, lake: Lake, scans: Sequence[Scan]) -> pa.Table | Non
 
     from vizsla.view import named, view_table
 
-    if not {scan.table for scan in scans} & set(named("network").tables) or not scans:
+    if not named("network").among(scan.table for scan in scans):
         return None
     since, until, hosts = scans[0].since, scans[0].until, scans[0].hosts
     rows = view_table(engine, lake, "network", since, until, hosts)

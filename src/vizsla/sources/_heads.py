@@ -37,7 +37,7 @@ def json_head(head: bytes) -> tuple[dict[str, Any], ...]:
 
 @lru_cache(maxsize=16)
 def csv_heads(head: bytes, delimiters: tuple[str, ...] = DELIMITERS) -> tuple[Header, ...]:
-    """The header under every of the delimiters that makes at least two columns of it, the one with most columns first."""
+    """The header under each delimiter that makes at least two columns of it, the one with most columns first."""
     text = as_utf8(head).removeprefix(b"\xef\xbb\xbf")
     if b"\0" in text[:4096] or not text or text[:1] in (b"{", b"["):
         return ()

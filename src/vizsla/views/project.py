@@ -20,7 +20,7 @@ def project(native: ir.Table, view: View, table: str, fields: Collection[str] | 
     `fields`: no others than these; the expression is the shorter for it.
     """
     compiler = Compiler(native, lookups())
-    mappings = view.mappings[table]
+    mappings = view.of(table)
     conditions = [_condition(compiler, mapping) for mapping in mappings]
     taken = [c for c in conditions if c is not None]
     if len(taken) == len(conditions):
