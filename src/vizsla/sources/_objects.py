@@ -110,33 +110,43 @@ class _Signs:
         steps = _STEP[codes]
         brackets = np.flatnonzero(steps)
         odd = (np.searchsorted(quotes, brackets) & 1).astype(bool)
-        # Lists: what is asked of them is asked once an object, and arrays take a microsecond to answer anything.
-        self._quotes: list[int] = quotes.tolist()
-        self._at: list[list[int]] = [brackets[side].tolist() for side in (~odd, odd)]
-        self._depth: list[list[int]] = [np.cumsum(steps[at], dtype=np.int64).tolist() for at in self._at]
-
-    def _from(self, place: int, quoted: bool) -> tuple[list[int], list[int], int, int]:
-        """Brackets outside strings and the depth after each, which of them comes first, and the depth before it."""
-        side = (bisect_left(self._quotes, place) + quoted) & 1
-        at, depth = self._at[side], self._depth[side]
-        first = bisect_left(at, place)
-        return at, depth, first, depth[first - 1] if first else 0
+        self._quotes, self._at = quotes, [brackets[side] for side in (~odd, odd)]
+        self._depth = [np.cumsum(steps[at], dtype=np.int64) for at in self._at]
+        # An array takes a microsecond to answer anything: where many objects end, lists of the same are asked.
+        self._lists: tuple[list[int], list[list[int]], list[list[int]]] | None = None
 
     def end(self, place: int, *, quoted: bool, depth: int) -> tuple[int, int]:
         """Where an object ends that is `depth` deep at `place`, or -1; and how deep it gets on the way."""
-        at, depths, first, before = self._from(place, quoted)
-        goal = before - depth
+        if self._lists is None:
+            depths, first, before = self._from(place, quoted)
+            goal = before - depth
+            rest = depths[first:]
+            if not len(rest) or rest.min() > goal:
+                return -1, int(rest.max() if len(rest) else goal) - goal
+            self._lists = self._quotes.tolist(), [a.tolist() for a in self._at], [d.tolist() for d in self._depth]
+        quotes, places, levels = self._lists
+        side = (bisect_left(quotes, place) + quoted) & 1
+        at, level = places[side], levels[side]
+        begin = bisect_left(at, place)
+        goal = (level[begin - 1] if begin else 0) - depth
         try:
-            last = depths.index(goal, first)
+            last = level.index(goal, begin)
         except ValueError:
-            return -1, max(depths[first:], default=goal) - goal
-        return at[last] + 1, max(depths[first : last + 1]) - goal
+            return -1, max(level[begin:], default=goal) - goal
+        return at[last] + 1, max(level[begin : last + 1]) - goal
 
     def state(self, place: int, *, quoted: bool, depth: int) -> tuple[bool, int]:
         """Whether the block ends within a string, and how deep, for an object that goes on from `place`."""
-        _, depths, _, before = self._from(place, quoted)
-        inside = (len(self._quotes) - bisect_left(self._quotes, place) + quoted) & 1
-        return bool(inside), depth + (depths[-1] if depths else 0) - before
+        depths, _, before = self._from(place, quoted)
+        inside = (len(self._quotes) - int(np.searchsorted(self._quotes, place)) + quoted) & 1
+        return bool(inside), depth + (int(depths[-1]) if len(depths) else 0) - before
+
+    def _from(self, place: int, quoted: bool) -> tuple[I64, int, int]:
+        """The depth after each bracket outside strings, which of them comes first, and the depth before it."""
+        side = (int(np.searchsorted(self._quotes, place)) + quoted) & 1
+        depth = self._depth[side]
+        first = int(np.searchsorted(self._at[side], place))
+        return depth, first, int(depth[first - 1]) if first else 0
 
 
 def _unescaped(codes: npt.NDArray[np.uint8], slashes: int) -> I64:
