@@ -5,6 +5,7 @@ Each is worked out anew, from native fields and raw values, not from what the hu
 One episode   the process of every event shown is followed to the topmost ancestor below a launcher, in plain Python
               over the starts in the lake; events without a process go by logon session, connection pair, or place and
               ten minutes. All events of a finding must lead to one.
+              A service installed is told twice (System 7045, Security 4697): the first belongs to the second's.
 Telling       a word of a capture's `entry` is telling where it is a file's name (executable, script, library, dump),
               the name of a program or an account in the labelled events (with or without .exe), a part of a path with
               backslashes, the word after 'service', or a name written with inner capitals; names of hosts and of
@@ -49,6 +50,7 @@ FIRST = 50  # findings of a fold whose counts are checked
 TELLING = 32
 DAY, CLOCK, SLICE = 86_400.0, 2.0, 600
 TWICE, BOOTING = 5.0, 60.0  # seconds within which two logs tell of one start, the second of one program
+INSTALLED, INSTALLED_BY, INSTALLING = "windows_system:7045", "windows_security:4697", 60.0
 ABSENT = (None, "", "-")
 
 
@@ -115,13 +117,14 @@ class Tree:
 
     pids: dict[tuple[str, int], list[tuple[float, str]]] = field(default_factory=lambda: defaultdict(list))
     parents: dict[str, str] = field(default_factory=dict)
+    installed: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def of(cls, lake: Lake) -> Tree:
         tree, begun = cls(), []
         images: dict[str, str] = {}
-        sysmon = list(told(lake, "windows_sysmon", ("Image", "ProcessGuid", "ProcessId", "SourceProcessGUID", "SourceProcessId",
-                           "ParentProcessGuid", "ParentProcessId", "ParentImage")))  # fmt: skip
+        sysmon = list(told(lake, "windows_sysmon", ("Image", "ProcessGuid", "ProcessId", "SourceProcessGUID",
+                           "SourceProcessId", "ParentProcessGuid", "ParentProcessId", "ParentImage")))  # fmt: skip
         security = list(
             told(lake, "windows_security", ("NewProcessId", "NewProcessName", "ProcessId", "ParentProcessName"))
         )
@@ -134,6 +137,11 @@ class Tree:
             if row["EventID"] == "1":
                 begun.append((row, f"{row['_host']} {guid}", plain_guid(row["ParentProcessGuid"]),
                               number(row["ParentProcessId"]), row["ParentImage"]))  # fmt: skip
+        tree.installed = [
+            row
+            for row in told(lake, "windows_security", ("ServiceFileName", "SubjectLogonId"))
+            if row["EventID"] == "4697"
+        ]
         for row in security:
             pid = number(row["NewProcessId"])
             if row["EventID"] != "4688" or not pid:
@@ -160,6 +168,14 @@ class Tree:
         when, code = held[max(bisect_right(held, (at + CLOCK, "￿")) - 1, 0)]
         return code if abs(when - at) < DAY else ""
 
+    def installations(self, host: str, program: str | None, at: float) -> list[dict[str, Any]]:
+        """Security's records of one program installed as a service within a minute."""
+        return [
+            row
+            for row in self.installed
+            if row["_host"] == host and row["ServiceFileName"] == program and abs(row["at"] - at) <= INSTALLING
+        ]
+
     def root(self, code: str) -> str:
         followed = set()
         while code not in followed:
@@ -171,6 +187,10 @@ class Tree:
         """The one thing that an event belongs to."""
         own, native, host = profile(event.table), event.native, event.host
         at = event.time.timestamp() if event.time else 0.0
+        alike = self.installations(host, native.get("ImagePath"), at) if kind == INSTALLED else []
+        if alike:
+            event_of = min(alike, key=lambda row: abs(row["at"] - at))
+            kind, own, native, at = INSTALLED_BY, profile("windows_security"), event_of, event_of["at"]
         session = next(
             (native[c] for c in own.logon if (native.get(c) or "").lower() not in {*SHARED_LOGONS, "", "-"}), ""
         )
@@ -184,7 +204,7 @@ class Tree:
             return f"lineage {self.root(self.holder(host, pid, at) or f'{host} {pid} {at // DAY:g}')}"
         if session:
             return f"session {host} {session.lower()}"
-        if own.pair and all(native.get(c) for c in own.pair):
+        if own.pair and kind not in (INSTALLED, INSTALLED_BY) and all(native.get(c) for c in own.pair):
             return "pair " + " ".join(native[c] for c in own.pair)
         return f"place {host} {kind} {at // SLICE:g}"
 

@@ -23,7 +23,8 @@ from vizsla.analytics.rarity.tally import (
 )
 from vizsla.triage.anchor import DEEPEST, PAIR, PLACE, PROCESS, SESSION, anchors, processes
 
-BY_TABLE = {"sysmon": "windows_sysmon", "security": "windows_security", "conn": "zeek_conn", "odd": "windows_odd"}
+BY_TABLE = {"sysmon": "windows_sysmon", "security": "windows_security", "conn": "zeek_conn", "odd": "windows_odd",
+            "system": "windows_system"}  # fmt: skip
 
 
 def guid(number: int) -> str:
@@ -199,6 +200,33 @@ def test_logon_sessions() -> None:
     assert logon[1] == SESSION
     assert process[1] == PROCESS  # a deed is its process's
     assert len({share[0], someone_else[0], on_another_host[0]}) == 3
+
+
+def test_two_records_of_one_installed_service_are_one_episode() -> None:
+    def audit(at: int, path: str = "C:\\x\\y.exe", logon: str = "0x1234", **more: Any) -> dict[str, Any]:
+        return native(at, "security", 4697, ServiceFileName=path, SubjectLogonId=logon, **more)
+
+    def system(at: int, path: str = "C:\\x\\y.exe", **more: Any) -> dict[str, Any]:
+        return native(at, "system", 7045, ImagePath=path, **more)
+
+    found = anchored(
+        audit(0),
+        system(SECOND),  # names differ between the two at times: the program tells
+        system(-50 * SECOND),
+        system(8 * MINUTE),  # too late to be the same
+        system(0, "C:\\x\\other.exe"),
+        system(0, host="ws2"),
+        audit(4 * MINUTE, logon="0x9999"),
+        system(4 * MINUTE + SECOND),
+        audit(0, "C:\\z.exe", logon="0x3e7", host="ws3"),  # by the system itself: of its place and ten minutes
+        system(0, "C:\\z.exe", host="ws3"),
+        native(2, "security", 5140, SubjectLogonId="0x1234"),
+    )
+    assert found[0] == found[1] == found[2] == found[10]
+    assert found[6] == found[7] != found[0]
+    assert found[8] == found[9]
+    assert [kind for _, kind, _ in found] == [SESSION] * 3 + [PLACE] * 3 + [SESSION] * 2 + [PLACE] * 2 + [SESSION]
+    assert len({code for code, _, _ in found}) == 5
 
 
 def test_the_systems_own_session_joins_nothing() -> None:

@@ -20,6 +20,9 @@ from vizsla.analytics.rarity.tally import DAY, SLICE
 SAME_START = 5_000_000  # microseconds within which two logs tell of one process start
 CLOCK = 2_000_000  # microseconds by which an event may precede the start it belongs to
 DEEPEST = 64  # ancestors followed at most
+SAME_INSTALLATION = 60_000_000  # microseconds within which two logs tell of one service installed
+# Both tell of a service's installation and of its program (their pair); only the second names who did it.
+INSTALLED, INSTALLED_BY = (np.uint64(code_of(kind)) for kind in ("windows_system:7045", "windows_security:4697"))
 PROCESS, SESSION, PAIR, PLACE = 0, 1, 2, 3  # what an anchor is
 
 
@@ -151,8 +154,29 @@ def anchors(ties: Mapping[str, np.ndarray], table: Processes) -> Anchors:
     session = np.where(ties["logon"] != NOTHING, mixed(host, ties["logon"]), NOTHING)
     logons = np.isin(ties["kind"], np.array([code_of(k) for k in LOGON_KINDS], dtype=np.uint64)) & (session != NOTHING)
     process = np.where(logons, NOTHING, process)
-    kind = np.select([process != NOTHING, session != NOTHING, ties["pair"] != NOTHING], [PROCESS, SESSION, PAIR], PLACE)
+    paired = (ties["pair"] != NOTHING) & ~np.isin(ties["kind"], np.array([INSTALLED, INSTALLED_BY]))
+    kind = np.select([process != NOTHING, session != NOTHING, paired], [PROCESS, SESSION, PAIR], PLACE)
     place = mixed(host, ties["kind"], (time // SLICE).astype(np.uint64))
     chosen = [kind == PROCESS, kind == SESSION, kind == PAIR]
     code = np.select(chosen, [table.roots(process), session, mixed(host, ties["pair"])], place)
+    told, by = _installations(ties)
+    code[told], kind[told] = code[by], kind[by]
     return Anchors(code.astype(np.uint64), kind.astype(np.int8), process.astype(np.uint64))
+
+
+def _installations(ties: Mapping[str, np.ndarray]) -> tuple[I64, I64]:
+    """Places of services told as installed, and of the same host's nearest record of who installed that program."""
+    named = ties["pair"] != NOTHING
+    told, by = (np.flatnonzero(named & (ties["kind"] == kind)) for kind in (INSTALLED, INSTALLED_BY))
+    if not len(told) or not len(by):
+        return told[:0], by[:0]
+    slot, time = mixed(ties["host"], ties["pair"]), ties["time"]
+    by = by[np.lexsort((by, time[by], slot[by]))]
+    begins, ends = (np.searchsorted(slot[by], slot[told], side=side) for side in ("left", "right"))
+    before = _last_not_after(time[by], begins, ends, time[told])
+    # Of the last one not after it and the next, the nearer; of no run at all, none.
+    places = np.minimum(np.stack([before, np.minimum(before + 1, ends - 1)]), len(by) - 1)
+    lag = np.abs(time[by][places] - time[told])
+    nearest = np.where(lag[1] < lag[0], places[1], places[0])
+    one = (begins < ends) & (lag.min(axis=0) <= SAME_INSTALLATION)
+    return told[one], by[nearest[one]]
