@@ -87,6 +87,10 @@ class Extent:
         """Whether all of it was read when the mark was made."""
         return (self.size, self.written) == (mark.length, mark.written)
 
+    def may_follow(self, mark: Mark) -> bool:
+        """Whether it may go on from there. Written to and no longer than it was: something in it was changed."""
+        return self.size >= mark.offset and (self.size != mark.length or self.written == mark.written)
+
 
 def head_digests(head: bytes) -> list[tuple[int, str]]:
     """The names that a log which begins so may be known by: how many bytes, and their SHA-256; the longest first."""
@@ -120,7 +124,7 @@ def goes_on(path: str, mark: Mark) -> bool:
     """Whether the plain file at `path` is the log of that mark."""
     try:
         with open(path, "rb") as stream:  # noqa: PTH123  names may hold bytes that are no text
-            return entered(stream, mark) is not None
+            return Extent.of(stream).may_follow(mark) and entered(stream, mark) is not None
     except OSError:
         return False
 

@@ -205,7 +205,7 @@ class _Reading:
         """A plain log from where its reading ended to its last whole record, and what to do with the rest."""
         extent = Extent.of(stream)
         head = stream.read(HEADS[0])
-        mark, before = self._entered(stream, growth, follow, extent.size)
+        mark, before = self._entered(stream, growth, follow, extent)
         if mark is not None and extent.read_by(mark):
             yield Resumed(self._log.name, self._source.name, mark.key, unchanged=True)
             return
@@ -249,10 +249,10 @@ class _Reading:
             return
         yield from self.items(self._log)
 
-    def _entered(self, stream: BinaryIO, growth: Growth, follow: Follow, size: int) -> tuple[Mark | None, bytes]:
+    def _entered(self, stream: BinaryIO, growth: Growth, follow: Follow, extent: Extent) -> tuple[Mark | None, bytes]:
         """The mark from which the log goes on, and the bytes before it."""
         for mark in follow.marks:
-            if mark.offset <= size:
+            if extent.may_follow(mark):
                 stream.seek(0)
                 before = entered(stream, mark)
                 if before is not None and self._suits(mark, growth):
