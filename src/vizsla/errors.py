@@ -47,3 +47,7 @@ class ViewError(VizslaError):
 
 class AnalyticError(VizslaError):
     """An analytic that breaks its contract: what it yields, what it learns, or its name."""
+
+
+class StoreError(VizslaError):
+    """A live store that cannot be reached, or does not answer as it must."""

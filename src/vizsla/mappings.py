@@ -6,6 +6,7 @@ A mapping travels as text to wherever files are read, so that other processes an
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,29 +37,34 @@ def given(source: str, lake: Lake) -> str:
 
     Raises SourceError, naming the file, where there is none or it is no mapping.
     """
-    if not is_file(source):
+    if source.startswith(MARK):
+        text, where = source.partition("\n")[2], source.partition("\n")[0]
+    elif is_file(source):
+        text, where = _text(Path(source)), source
+    else:
         return source
-    path = Path(source)
-    try:
-        if path.stat().st_size > LARGEST:
-            raise SourceError("a mapping of more than 1 MiB is not read", where=source)
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"the mapping cannot be read: {error}", where=source,
-                          fix="vizsla guess LOG --output FILE.yaml writes one") from None  # fmt: skip
-    mapping = parsed(text, source)
+    mapping = parsed(text, where)
     kept = lake.room(ROOM) / f"{mapping.name}.yaml"
-    kept.parent.mkdir(exist_ok=True)
     kept.write_text(text, "utf-8")
     adopt(lake.root)
     return f"{MARK}{mapping.name}\n{text}"
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > LARGEST:
+            raise SourceError("a mapping of more than 1 MiB is not read", where=str(path))
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"the mapping cannot be read: {error}", where=str(path),
+                          fix="vizsla guess LOG --output FILE.yaml writes one") from None  # fmt: skip
 
 
 def parsed(text: str, where: str) -> Mapped:
     """The source that a mapping's text declares. Raises SourceError where it is none, ViewError where its views are."""
     content = _content(text, where)
     table = str(content.get("table") or "mapping")
-    name = table.replace("{", "").replace("}", "").lower()
+    name = re.sub(r"[^a-z0-9_]", "", table.lower()) or "mapping"
     made = Mapped(name, content, where)
     _check_views(content)
     return made

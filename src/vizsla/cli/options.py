@@ -136,8 +136,12 @@ def period(since: str | None, until: str | None) -> tuple[datetime | None, datet
 
 
 def existing(paths: Sequence[str]) -> tuple[str, ...]:
-    """Paths that are there; UsageError names the first that is not."""
+    """Paths that are there, and addresses of stores; UsageError names the first file that is not."""
+    from vizsla.store import is_address
+
     for path in paths:
+        if is_address(path):
+            continue
         try:
             there = bool(path) and Path(path).exists()
         except (OSError, ValueError):

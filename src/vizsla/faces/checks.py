@@ -32,7 +32,8 @@ def checks(lake: str) -> Iterator[Check]:
     for library in _LIBRARIES:
         found = _version(library)
         yield Check(library, "ok" if found else "broken", found or f"not installed: pip install {library}")
-    for what, part in (("engines", _engines), ("sources", _sources), ("analytics", _analytics), ("views", _views)):
+    for what, part in (("engines", _engines), ("sources", _sources), ("stores", _stores),
+                       ("analytics", _analytics), ("views", _views)):  # fmt: skip
         yield from _guarded(what, part)
     yield from _guarded("lake", lambda: _lake(lake))
 
@@ -85,6 +86,17 @@ def _sources() -> Iterator[Check]:
         yield Check(f"source {name}", "ok", f"{source.doc.rstrip('.')}. Fills {fills}.{doubt}")
     for place, why in failures().items():
         yield Check(f"source {place}", "broken", why)
+
+
+def _stores() -> Iterator[Check]:
+    """Live stores, and whether their client libraries are there."""
+    from vizsla.stores import registry
+
+    schemes: dict[str, list[str]] = {}
+    for scheme, store in registry().items():
+        schemes.setdefault(store.doc, []).append(f"{scheme}://")
+    for doc, found in schemes.items():
+        yield Check(f"store {found[0]}", "ok", f"{doc}. As {', '.join(found[:3])}{' …' if len(found) > 3 else ''}")
 
 
 def _analytics() -> Iterator[Check]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import orjson
@@ -16,7 +16,7 @@ from vizsla.store import Address, Cursor, Segment, Store
 
 ROOM = "stores"
 AT_ONCE = 8  # segments read together
-Ingest = Callable[[list[str]], RunReport]
+Ingest = Callable[[Mapping[str, str], str | None], RunReport]  # files with the names to show, source
 
 
 def pull(
@@ -24,23 +24,28 @@ def pull(
 ) -> RunReport:
     """Everything that a store holds from the last cursor on. The account of its files is the store's own.
 
-    `ingest` reads files into the lake; `told` is called with the events so far. After an interruption, whatever was
-    read and not yet stored is asked for again.
+    `ingest` reads files into the lake, with a source where one is given; `told` is called with the records so far.
+    After an interruption, whatever was read and not yet stored is asked for again.
     """
     kept = _cursor_file(lake, address)
     whole = RunReport()
     pulled = 0
     for group, cursor in _groups(store.segments(address, _held(kept))):
         with tempfile.TemporaryDirectory(prefix="vizsla-pull-") as folder:
-            paths = []
+            files: dict[str | None, dict[str, str]] = {}
             for number, segment in enumerate(group):
+                path = segment.path
                 if segment.data:
-                    path = Path(folder) / f"{number}.jsonl"
-                    path.write_bytes(segment.data)
-                    paths.append(str(path))
-            if paths:
-                _merge(whole, ingest(paths), str(address))
-        pulled += sum(segment.events for segment in group)
+                    path = str(Path(folder) / f"{number}.jsonl")
+                    Path(path).write_bytes(segment.data)
+                if path:
+                    files.setdefault(segment.source or None, {})[path] = _shown(address, segment.name)
+            for source, shown in files.items():
+                _merge(whole, ingest(shown, source), str(address))
+            for segment in group:
+                if segment.path:
+                    Path(segment.path).unlink()
+        pulled = sum(reading.records for reading in whole.readings)
         if told is not None:
             told(pulled)
         if cursor is not None:
@@ -49,12 +54,17 @@ def pull(
     return whole
 
 
+def _shown(address: Address, name: str) -> str:
+    """What a segment's events say they come from."""
+    return name if "://" in name else f"{address}/{name}"
+
+
 def _groups(segments: Iterable[Segment]) -> Iterator[tuple[list[Segment], Cursor | None]]:
     """Segments up to a cursor: all of them must be stored before it counts."""
     group: list[Segment] = []
     for segment in segments:
         group.append(segment)
-        if segment.cursor is not None and len(group) >= 1:
+        if segment.cursor is not None:
             yield group, segment.cursor
             group = []
         elif len(group) == AT_ONCE:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from vizsla.ingest import remote
 from vizsla.ingest.accounts import FileAccount
@@ -34,6 +38,7 @@ from vizsla.lake import Lake
 from vizsla.lake.folder import LEDGER
 from vizsla.mappings import short
 from vizsla.nouns import RunReport
+from vizsla.nouns.event import ORIGIN
 
 if TYPE_CHECKING:
     from vizsla.engine import Engine
@@ -54,6 +59,7 @@ def ingest(
     progress: Progress | None = None,
     now: datetime | None = None,
     growing: bool = True,
+    shown: Mapping[str, str] | None = None,
 ) -> RunReport:
     """Read files, and folders to their depth, into the lake; reading them again adds nothing.
 
@@ -70,6 +76,7 @@ def ingest(
             the files are small.
         progress: called as `progress(done_bytes, total_bytes, path)`.
         now: the present; times more than two days later are not believed.
+        shown: by path, what events say they come from instead, where a file is but a copy.
         growing: False where nothing will be read into this lake later: last lines are taken as they stand.
 
     Returns the report: `records == stored + known + rejected` for every log. Raises UsageError where a path
@@ -81,7 +88,7 @@ def ingest(
 
         source = mappings.given(source, lake)
         find(source)
-    run = _Run(lake, walk(paths), source, progress, growing=growing)
+    run = _Run(lake, walk(paths), source, progress, growing=growing, shown=shown)
     tasks = run.tasks(now or datetime.now(UTC))
     total = sum(file.size for file in run.files.values())
     if engine is not None and engine.name != "duckdb":
@@ -99,7 +106,7 @@ class _Run:
     """What is known of the files while they are read."""
 
     def __init__(self, lake: Lake, found: Sequence[Found], source: str | None, progress: Progress | None, *,
-                 growing: bool) -> None:  # fmt: skip
+                 growing: bool, shown: Mapping[str, str] | None) -> None:  # fmt: skip
         self._lake, self._source, self._progress = lake, source, progress
         self._source_name = short(source) if source is not None else None
         self.files = {file.path: FileAccount(file.path, file.size) for file in found if not file.why}
@@ -107,6 +114,7 @@ class _Run:
         self._store = Store(lake)
         self._ledger = Ledger(lake.room(LEDGER), lake.tables(), self._source_name)
         self._growing = growing
+        self._shown = shown or {}
         self._readings = Readings(lake.room(LEDGER), lake.tables(), self._source_name)
         self._waiting: dict[str, FileAccount] = {}  # read whole, not yet in the ledger
         self._log_file: dict[str, FileAccount] = {}
@@ -141,6 +149,8 @@ class _Run:
     def _take(self, told: Told | Again) -> None:
         if isinstance(told, Stamped):
             file = self._of(told.log or told.logs[0][0])
+            if self._shown:
+                told = replace(told, events=self._renamed(told.events))
             if self._store.add(told, self._shares(told)):
                 self._settle()
             self._tell(file.path)
@@ -160,6 +170,13 @@ class _Run:
             self.files[told.path].again()
         else:
             self._end(self.files[told.path], told)
+
+    def _renamed(self, events: pa.RecordBatch) -> pa.RecordBatch:
+        """The events with the places that are to be shown."""
+        origins = events.column(ORIGIN)
+        for path, name in self._shown.items():
+            origins = pc.replace_substring(origins, path, name, max_replacements=1)
+        return events.set_column(events.schema.get_field_index(ORIGIN), ORIGIN, origins)
 
     def _shares(self, told: Stamped) -> tuple[Share, ...]:
         """Whose rows a batch holds."""

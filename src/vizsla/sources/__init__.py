@@ -11,6 +11,7 @@ from vizsla.containers import head_of
 from vizsla.errors import SourceError
 from vizsla.source import LogFile, Source
 from vizsla.sources._declared import declared
+from vizsla.sources._declared import failures as undeclared
 from vizsla.sources._mapped import Mapped
 
 GROUP = "vizsla.sources"
@@ -46,6 +47,7 @@ def _loaded() -> tuple[dict[str, Source], dict[str, str]]:
             continue
         if source is not None:
             take(place, source)
+    failed.update(undeclared())
     for name, content in declared().items():
         if "reader" not in content:
             continue  # it goes with a source written in Python

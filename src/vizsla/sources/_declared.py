@@ -11,23 +11,39 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import yaml
+
 from vizsla.declared import from_yaml
-from vizsla.errors import SourceError
 
 
 @cache
-def declared() -> dict[str, dict[str, Any]]:
-    """All declarations by the source's name, which is the file's. Raises SourceError for a file that is no mapping."""
+def _loaded() -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     found: dict[str, dict[str, Any]] = {}
+    failed: dict[str, str] = {}
     for file in sorted(files("vizsla.sources").iterdir(), key=lambda f: f.name):
         name, dot, ending = file.name.rpartition(".")
         if not dot or ending != "yaml" or name.startswith("_"):
             continue
-        content = from_yaml(file.read_text("utf-8"))
-        if not isinstance(content, dict):
-            raise SourceError("no mapping of keys to values", where=file.name, fix="see sources/_template.yaml")
-        found[name] = content
-    return found
+        try:
+            content = from_yaml(file.read_text("utf-8"))
+        except yaml.YAMLError as error:
+            failed[file.name] = f"no YAML: {error}"
+            continue
+        if isinstance(content, dict):
+            found[name] = content
+        else:
+            failed[file.name] = "no mapping of keys to values: see sources/_template.yaml"
+    return found, failed
+
+
+def declared() -> dict[str, dict[str, Any]]:
+    """All declarations by the source's name, which is the file's."""
+    return _loaded()[0]
+
+
+def failures() -> dict[str, str]:
+    """Files that declare nothing, and why."""
+    return dict(_loaded()[1])
 
 
 def verified(name: str) -> str:
