@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -320,3 +321,31 @@ def test_without_a_pool_a_new_type_is_as_surprising_as_its_p_value() -> None:
 def test_slices_lie_within_hours() -> None:
     times = np.array([0, 599_999_999, 600_000_000, 3_599_999_999, 3_600_000_000])
     assert rarity.hour_of_slice(times // SLICE).tolist() == [0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(("value", "shown"), [(7.0, 11), (3.0, 1), (-1.0, 1)])
+def test_a_line_shows_what_is_close_to_its_strongest_in_value_too(
+    learnt: tuple[Model, Replay], value: float, shown: int
+) -> None:
+    """What is as unusual as such but tells far less stands not on the line of what was found."""
+    evil = {"ProcessGuid": guid(("ws3", EVIL, "evil")), "User": "CORP\\user"}
+    beside = [
+        sysmon(3, EVIL + n * SECOND, "ws3", Image="C:\\Program Files\\excel.exe", DestinationIp=f"198.51.100.{n}",
+               DestinationPort="443", **evil)
+        for n in range(20, 30)
+    ]  # fmt: skip
+    found, ranked = hunted([*attack("ws3", EVIL), *beside], learnt)
+    (pattern,) = [p for p in patterns(ranked, found.words) if p.bits > 5]
+    kinds = np.array(ranked.weigher.units.kinds)[ranked.weigher.units.kind[ranked.ties.unit[ranked.lit.at]]]
+    network = np.flatnonzero(kinds == "windows_sysmon:3")
+    assert len(network) == 11
+    lead = network[np.argmax(ranked.lit.value[network])]
+    base, weight, surprisal = ranked.lit.base.copy(), ranked.lit.weight.copy(), ranked.ties.surprisal.copy()
+    surprisal[ranked.lit.at[network]] = 30.0
+    base[network], weight[network] = 1.0, value - 1.0
+    base[lead], weight[lead] = 5.0, 3.0
+    ties = replace(ranked.ties, surprisal=surprisal)
+    ranked = replace(ranked, ties=ties, lit=replace(ranked.lit, ties=ties, base=base, weight=weight))
+    (line,) = [row for row in lines(ranked, [pattern])[pattern.episode] if row.kind == "windows_sysmon:3"]
+    assert line.places[0] == lead
+    assert len(line.places) == line.count == shown
