@@ -62,7 +62,7 @@ class View:
         return tuple(self.mappings)
 
     def of(self, table: str) -> tuple[TableMapping, ...]:
-        """The mappings of a table: its own, else those of the first pattern that it meets; none where it fills nothing."""
+        """The mappings of a table: its own, else those of the first pattern that it meets; none: it fills nothing."""
         if table in self.mappings:
             return self.mappings[table]
         patterns = (name for name in self.mappings if name.endswith("*") and table.startswith(name[:-1]))
@@ -109,7 +109,8 @@ def read(name: str, content: Mapping[str, Any]) -> View:
     """
     mappings: dict[str, tuple[TableMapping, ...]] = {}
     for table, spec in {**(content.get("tables") or {}), **view_tables(name)}.items():
-        mappings[table] = tuple(_mapping(f"{name}.yaml, {table}", spec, event) for event in spec.get("events") or [{"fields": {}}])
+        events = spec.get("events") or [{"fields": {}}]
+        mappings[table] = tuple(_mapping(f"{name}.yaml, {table}", spec, event) for event in events)
     filled = {f for of_table in mappings.values() for mapping in of_table for f in mapping.fields}
     return View(name, content["doc"], tuple(f for f in fields().values() if f.name in filled), mappings)
 
