@@ -187,7 +187,7 @@ def test_what_was_refused_keeps_its_place(lake: Lake, tmp_path: Path) -> None:
     first = (sysmon(1) + "\n").encode() * 20
     read(lake, written(path, first))
     report = read(lake, written(path, first + b"{torn\n" + sysmon(2).encode() + b"\n"))
-    assert [places for places in report.examples.values()] == [(f"{path}#{len(first)}",)]
+    assert list(report.examples.values()) == [(f"{path}#{len(first)}",)]
     assert sums(report) == (1, 20, 1)
     report = read(lake, written(path, path.read_bytes() + sysmon(3).encode() + b"\n"))
     assert sums(report) == (1, 21, 1)  # refused once, and told again
@@ -360,7 +360,7 @@ def test_a_killed_run_reads_on_from_the_mark_before(
     shutil.copytree(ledger, tmp_path / "before")
     read(lake, written(path, content))
     shutil.rmtree(ledger)
-    shutil.copytree(tmp_path / "before", ledger)  # as if killed before the mark was written
+    shutil.copytree(tmp_path / "before", ledger)
     expected, account = whole(tmp_path / "whole", content)
     assert sums(read(lake, path)) == (0, account[0], account[2])
     assert ids(lake) == expected

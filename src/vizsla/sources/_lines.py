@@ -70,9 +70,9 @@ class Chunk:
 def line_growth(head: bytes, above: int = 0) -> Growth | None:
     """How a log of lines goes on, each of which is read by itself and by the first `above` lines.
 
-    None where it is in UTF-16, or where those first lines are not whole.
+    None where those first lines are not whole, or where places may be no offsets: in UTF-16, behind a byte order mark.
     """
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head[:4]:
+    if head.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")) or b"\0" in head[:4]:
         return None
     end = 0
     for _ in range(above):

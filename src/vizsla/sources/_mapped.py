@@ -12,7 +12,7 @@ sniff:                          # by content; all that is said must hold (or a l
 table: aws_cloudtrail           # or with a column's value: suricata_{event_type}
 tables: {aws_cloudtrail: what its rows are}
 time: [eventTime, {columns: [date, time], format: '%d/%m/%Y %H:%M:%S'}, {column: ts, format: epoch_ms}]
-host: [recipientAccountId]      # the first that is filled; nothing: no host
+host: [recipientAccountId]      # the first that is filled; (path): a host's name among its folders; nothing: no host
 columns: [eventName, …]         # those that matter most
 options: {…}                    # of the reader; see `_read_json`, `_read_csv`, `_read_keyvalue`, `_read_arrow`, `_read_layout`
 views: {…}                      # by view and table: see views/
@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vizsla.errors import SourceError
-from vizsla.source import Batch, LogFile, Rejected, TableSpec
+from vizsla.source import Batch, Growth, LogFile, Rejected, TableSpec
 from vizsla.sources import _read_arrow, _read_csv, _read_json, _read_keyvalue, _read_layout
 from vizsla.sources._placing import WORDS, Placing
 
@@ -112,6 +112,12 @@ class Mapped:
     def sniff(self, head: bytes, name: str) -> float:
         """The mapping's confidence where its signs hold, 0 otherwise. Without signs it is never recognised."""
         return max((float(self.reader.sniff(head, signs, self.options)) for signs in self.signs), default=0.0)
+
+    def growth(self, head: bytes) -> Growth | None:
+        """As its reader says; None where that reads whole files only."""
+        how = getattr(self.reader, "growth", None)
+        found: Growth | None = how(head, self.options) if how is not None else None
+        return found
 
     def read(self, file: LogFile) -> Iterator[Batch | Rejected]:
         """Events in order; see Source."""

@@ -25,10 +25,10 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from vizsla.errors import SourceError
-from vizsla.source import Batch, LogFile, Rejected
+from vizsla.source import Batch, Growth, LogFile, Rejected
 from vizsla.sources._encoding import utf8_stream
 from vizsla.sources._heads import DELIMITERS, csv_heads
-from vizsla.sources._lines import MAX_LINE, TooLong, chunks
+from vizsla.sources._lines import MAX_LINE, TooLong, chunks, line_growth
 from vizsla.sources._placing import Placing
 from vizsla.sources._rows import placed, printable, unique
 from vizsla.sources._unfold import unfolded
@@ -85,6 +85,13 @@ class Form:
     delimiter: str
     columns: tuple[str, ...]
     empty: tuple[str, ...]
+
+
+def growth(head: bytes, options: Mapping[str, Any]) -> Growth | None:
+    """See `source.Resumable`; None where the header takes several lines."""
+    above = int(options.get("skip") or 0) + (not options.get("columns"))
+    found = line_growth(head, above)
+    return None if found is None or found.prefix.count(b'"') % 2 else Growth(prefix=found.prefix, quoted=True)
 
 
 def read(file: LogFile, placing: Placing, options: Mapping[str, Any], declared: tuple[str, ...],

@@ -20,10 +20,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from vizsla.errors import SourceError
-from vizsla.source import Batch, LogFile, Rejected
+from vizsla.source import Batch, Growth, LogFile, Rejected
 from vizsla.sources._encoding import utf8_stream
 from vizsla.sources._heads import at, json_head, names
-from vizsla.sources._json import Bad, records
+from vizsla.sources._json import Bad, json_growth, records
 from vizsla.sources._placing import Placing
 from vizsla.sources._rows import Rows, as_text
 
@@ -161,6 +161,11 @@ def _paired(items: list[Any], name: str, value: str) -> dict[str, Any] | None:
             return None
         fields[key] = item.get(value)
     return fields or None
+
+
+def growth(head: bytes, options: Mapping[str, Any]) -> Growth | None:
+    """See `source.Resumable`."""
+    return json_growth(head)
 
 
 def read(file: LogFile, placing: Placing, options: Mapping[str, Any], declared: tuple[str, ...],

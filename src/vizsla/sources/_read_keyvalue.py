@@ -15,9 +15,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from vizsla.errors import SourceError
-from vizsla.source import Batch, LogFile, Rejected
+from vizsla.source import Batch, Growth, LogFile, Rejected
 from vizsla.sources._encoding import as_utf8, utf8_stream
-from vizsla.sources._lines import MAX_LINE, TooLong, line_blocks
+from vizsla.sources._lines import MAX_LINE, TooLong, line_blocks, line_growth
 from vizsla.sources._placing import Placing
 from vizsla.sources._rows import Rows, printable
 
@@ -85,6 +85,11 @@ def sniff(head: bytes, signs: Signs, options: Mapping[str, Any]) -> float:
         found = pairs(line, options)
         held += found is not None and signs.hold(set(found[0]), dict(zip(*found, strict=True)).get)
     return signs.confidence if whole and held >= MOST * len(whole) else 0.0
+
+
+def growth(head: bytes, options: Mapping[str, Any]) -> Growth | None:
+    """See `source.Resumable`."""
+    return line_growth(head)
 
 
 def read(file: LogFile, placing: Placing, options: Mapping[str, Any], declared: tuple[str, ...],

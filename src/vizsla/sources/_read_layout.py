@@ -19,9 +19,10 @@ import numpy as np
 import pyarrow as pa
 
 from vizsla.errors import SourceError
-from vizsla.source import Batch, LogFile, Rejected
+from vizsla.source import Batch, Growth, LogFile, Rejected
 from vizsla.sources._encoding import as_utf8, utf8_stream
 from vizsla.sources._layouts import layouts_of
+from vizsla.sources._lines import line_growth
 from vizsla.sources._placing import Placing
 from vizsla.sources._rows import placed
 from vizsla.sources._spans import Block, Layout, blocks, read_block
@@ -71,6 +72,11 @@ def _first_lines(head: bytes) -> tuple[bytes, ...]:
     if len(lines) > 1:
         lines.pop()  # cut off where the head ends, or empty
     return tuple(line for line in lines[:LINES] if line.strip())
+
+
+def growth(head: bytes, options: Mapping[str, Any]) -> Growth | None:
+    """See `source.Resumable`."""
+    return line_growth(head)
 
 
 def read(file: LogFile, placing: Placing, options: Mapping[str, Any], declared: tuple[str, ...],
