@@ -5,7 +5,8 @@
 A unit is a distinct shape of event on a host in an hour. Two checks:
   simulated   a stationary company without an intruder; its host-days are dealt by chance into a baseline and a hunt.
               Of the hunt's units, the share with p <= 0.01 (and 0.001) must be what it says, within the interval that
-              a bootstrap over whole host-days gives.
+              a bootstrap over whole host-days of both halves gives. `stated` is the level that the model's own
+              p-values reach: they go in steps, and short tails have a floor.
   captures    the benign events that the folds of the haystack hunt, against each fold's baseline: other weeks, other
               doings. The mean e-value, the share with p <= 0.01, and on how many host-days those lie.
 """
@@ -33,6 +34,8 @@ from vizsla.simulate import Company
 
 NAME = "calibration"
 LEVELS = (0.01, 0.001)
+DRAWS = 200  # of host-days, for an interval
+TAIL = 8  # times as many of the highest reference scores are looked at as a level asks for
 HOSTS, DAYS = 20, 12  # of the simulated company, to begin with
 MOST_E, MOST_RATE = 1.1, 0.02
 
@@ -106,18 +109,55 @@ class Scores:
 
 
 def stated(model: rarity.Model, hunted: Tallied, level: float) -> float:
-    """The share of units that the model itself says have p at most `level`: p-values go in steps, and short tails
-    have a floor, so that it can be less than `level`."""
+    """The share of units that the model itself says have p at most `level`: the largest step of a kind's p-values that
+    is at most `level`, 0 where its floor is above. Short tails cannot say less than their floor, and equal scores make
+    large steps, so that it is less than `level`."""
     expected = total = 0.0
     for kind, units in hunted.units.items():
         count = float(len(units["host"]))
         tail = model.tails.get(kind)
         if tail is not None and tail.n:
-            p = (1.0 + tail.at_least) / (1.0 + tail.n)
-            reached = tail.at_least[p <= level]
-            expected += count * (float(reached.max()) if len(reached) else 0.0) / tail.n
+            steps = (1.0 + np.append(tail.at_least, 0.0)) / (1.0 + tail.n)
+            expected += count * float(steps[steps <= level].max(initial=0.0))
         total += count
     return expected / total
+
+
+def interval(learnt: rarity.Learnt, hunted: Tallied, level: float, seed: int) -> tuple[float, float]:
+    """95 % of the rate of p at most `level`, were other host-days dealt into the baseline and into the hunt.
+
+    Whole host-days are drawn again in both halves, and p-values taken anew: what is rarest lies on few host-days, and
+    whether one of them fell among the reference matters as much as whether it is among those that are counted.
+    """
+    chance = np.random.default_rng(seed)
+    model, drawn = learnt.model, {}
+    for half, whole in (("base", learnt.sample), ("hunt", hunted.units)):
+        days = np.unique(np.concatenate([day_groups(units) for units in whole.values()]))
+        drawn[half] = days, chance.multinomial(len(days), np.full(len(days), 1 / len(days)), size=DRAWS)
+    (base_days, base_times), (hunt_days, hunt_times) = drawn["base"], drawn["hunt"]
+    hits, total = np.zeros(DRAWS), np.zeros(DRAWS)
+    for kind, units in hunted.units.items():
+        score, day = model.score(kind, units), np.searchsorted(hunt_days, day_groups(units))
+        total += hunt_times[:, day].sum(axis=1)
+        tail = model.tails.get(kind)
+        if tail is None or not tail.n:
+            hits += hunt_times[:, day].sum(axis=1) * (model.new(kind).p <= level)
+            continue
+        own = learnt.scored.kind == learnt.scored.kinds.index(kind)
+        reference = learnt.scored.surprisal[own]
+        rows = learnt.scored.row[own]
+        their_day = np.searchsorted(base_days, day_groups(learnt.sample[kind]))[rows]
+        highest = np.argsort(-reference, kind="stable")[: max(200, int(TAIL * level * len(reference)))]
+        exceeding = np.cumsum(base_times[:, their_day[highest]], axis=1)
+        of = np.bincount(their_day, minlength=len(base_days)) @ base_times.T
+        among = (
+            np.flatnonzero(score >= reference[highest[-1]]) if len(highest) < len(reference) else np.arange(len(day))
+        )
+        above = np.searchsorted(-reference[highest], -score[among], side="right")
+        p = (1.0 + np.where(above > 0, exceeding[:, above - 1], 0)) / (1.0 + of[:, None])
+        hits += (hunt_times[:, day[among]] * (p <= level)).sum(axis=1)
+    low, high = np.quantile(hits / total, (0.025, 0.975))
+    return float(low), float(high)
 
 
 def company(units: int, seed: int) -> Tallied:
@@ -140,11 +180,14 @@ def company(units: int, seed: int) -> Tallied:
 def simulated(units: int, seed: int) -> list[Row]:
     whole = company(units, seed)
     base, hunted = dealt(whole, seed)
-    model = rarity.learn(base).model
+    learnt = rarity.learn(base)
+    model = learnt.model
     scores = Scores.of(model, hunted)
     rows = []
     for level in LEVELS:
-        rate, low, high = scores.rate(level)
+        rate, *alone = scores.rate(level)
+        low, high = interval(learnt, hunted, level, seed)
+        print(f"{level:g}: {rate:.5f}; by the hunt's host-days alone {alone[0]:.5f} to {alone[1]:.5f}", flush=True)
         what = f"rate of p <= {level:g}, {len(scores.p):,} simulated units on {len(np.unique(scores.day)):,} host-days"
         says = f"{rate:.5f} ({low:.5f} to {high:.5f})"
         claimed = f"{level:g}, stated {stated(model, hunted, level):.5f}"
