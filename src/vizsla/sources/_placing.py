@@ -15,12 +15,14 @@ import pyarrow.compute as pc
 
 from vizsla.errors import SourceError
 from vizsla.sources._clf import parse_clf
+from vizsla.sources._hosts import host_of
 from vizsla.sources._rows import batch_of
 from vizsla.sources._times import NONE, Micros, parse_iso, timestamps
 
 NUMBER = re.compile(r"-?[0-9]{1,19}(\.[0-9]+)?")
 SCALES = {"epoch": 1_000_000.0, "epoch_ms": 1000.0, "epoch_us": 1.0, "epoch_ns": 0.001}
 WORDS = re.compile(r"\{([^}]+)\}")
+PATH = "(path)"  # a host's name stands in the folders that the file lies in: see `_hosts`
 SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -139,6 +141,9 @@ class Placing:
             hosts = pc.utf8_lower(pc.coalesce(*(pc.if_else(pc.equal(c, ""), blank, c) for c in named)))
         else:
             hosts = pa.nulls(rows, pa.string())
+        if PATH in self.hosts and rows and hosts.null_count:
+            told = host_of(str(origins[0]).rpartition("#")[0])
+            hosts = hosts if told is None else pc.fill_null(hosts, told)
         return batch_of(columns, timestamps(moments), hosts, origins)
 
 
