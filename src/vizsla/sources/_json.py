@@ -17,6 +17,7 @@ from vizsla.sources._rows import printable
 
 HEAD = 64 << 10  # bytes from which it is told how records stand
 PORTION = 2000  # records handed on together
+HEAD = 60_000  # bytes; a shorter head is the whole file
 MAX_OPEN = 1024  # levels of nesting: the parser takes no more
 
 
@@ -99,7 +100,7 @@ class _Ahead:
 def head_records(head: bytes) -> list[dict[str, Any]]:
     """The records that stand whole in the head of a file, for sniffing."""
     cut = head.rfind(b"\n")
-    whole = head[: cut + 1] if cut > 0 else head
+    whole = head[: cut + 1] if cut > 0 and len(head) >= HEAD else head
     for portion in records(BytesIO(whole)):
         if isinstance(portion, Portion):
             return portion.records

@@ -128,7 +128,7 @@ class Flattener:
                 continue
             if type(value) is dict and name in self.lifted:
                 for field in self.lifted[name] & value.keys():
-                    found.append(f"{name}.{field}")
+                    found.append(self.rename.get(f"{name}.{field}", f"{name}.{field}"))
                     values.append(value[field])
             elif type(value) is list and name in self.lists:
                 if name in self.pairs and (fields := _paired(value, *self.pairs[name])) is not None:

@@ -23,7 +23,7 @@ def unfolded(columns: Mapping[str, pa.Array], options: Mapping[str, Any]) -> dic
     folded = [name for name in readers if name in columns]
     if not folded:
         return dict(columns)
-    flat = Flattener(options)
+    flat = Flattener({**options, "rename": {}})  # of the file's own columns
     others = [name for name in columns if name not in folded]
     rows = Rows()
     plain = [columns[name].to_pylist() for name in others]
