@@ -1,17 +1,22 @@
 """Killed (SIGKILL) at random moments and started again: the lake must hold the same rows as an undisturbed run's.
 
-    python benchmarks/kill.py LOGS [--moments 50] [--seed 1]
+    python benchmarks/kill.py LOGS [--moments 50] [--seed 1] [--growing]
 
 Each moment is one round: an ingest of LOGS with forced compactions is killed, with its workers, after a random
 share of the time that it needs, several times over, then run to its end. Rows are compared by table and `_id`.
+
+With --growing the logs grow between kills by pieces that end anywhere, within lines too; what has come to its end is
+renamed, and then compressed. What is compared with is one reading of the whole logs.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +35,61 @@ lake = Lake.open(sys.argv[1], create=True)
 ingest([sys.argv[2]], lake)
 lake.compact()
 """
+
+
+# Runs ingests in forks of a process that has imported everything: what is killed is work, not the start of Python.
+NURSERY = """
+import os, signal, sys, time
+import deltalake, evtx, pyarrow.parquet
+from vizsla.ingest import ingest, run
+from vizsla.ingest.store import Store
+from vizsla.lake import Lake
+from vizsla.sources import registry
+registry()
+for line in sys.stdin:
+    lake, logs, workers, moment = line.rstrip().split("|")
+    begun, child = time.monotonic(), os.fork()
+    if not child:
+        os.setsid()
+        run.Store = lambda lake: Store(lake, table_bytes=1 << 16)
+        opened = Lake.open(lake, create=True)
+        ingest([logs], opened, workers=int(workers))
+        opened.compact()
+        os._exit(0)
+    code = None
+    while code is None and (not moment or time.monotonic() - begun < float(moment)):
+        done, status = os.waitpid(child, os.WNOHANG)
+        code = os.waitstatus_to_exitcode(status) if done else None
+        time.sleep(0.002)
+    if code is None:
+        os.killpg(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    print("killed" if code is None else code, time.monotonic() - begun, flush=True)
+"""
+
+
+class Nursery:
+    """Where ingests are born and killed."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def run(self, lake: Path, logs: Path, workers: int = 0, moment: float | None = None) -> tuple[bool, float]:
+        """Whether an ingest was killed at that moment, in seconds, and how long it ran."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(lake, logs, workers, "" if moment is None else moment, sep="|", file=self._process.stdin, flush=True)
+        told, seconds = self._process.stdout.readline().split()
+        if told not in ("killed", "0"):
+            raise SystemExit("a run that was not killed failed")
+        return told == "killed", float(seconds)
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait()
 
 
 def start(lake: Path, logs: Path) -> subprocess.Popen[bytes]:
@@ -61,6 +121,75 @@ def state(lake: Path) -> dict[str, tuple[int, str]]:
     return found
 
 
+class Growing:
+    """A folder that grows step by step until it holds the logs of another, rotated and compressed."""
+
+    def __init__(self, logs: Path, folder: Path, steps: int, chance: random.Random) -> None:
+        self._folder, self._chance = folder, chance
+        self._ends: dict[str, list[int]] = {}
+        self._content = {path.name: path.read_bytes() for path in sorted(logs.iterdir())}
+        for name, content in self._content.items():
+            done = chance.randint(max(1, steps - 3), steps)  # the step at which it is whole
+            if b"\0" in content[:4096]:  # no log of lines: it is there at once
+                self._ends[name] = [0] * (done - 1) + [len(content)]
+            else:
+                self._ends[name] = [*sorted(chance.choices(range(len(content)), k=done - 1)), len(content)]
+        folder.mkdir()
+
+    def grow(self, step: int) -> None:
+        """The next piece of each log; of those that are whole, some are rotated."""
+        for name, ends in self._ends.items():
+            path, rotated = self._folder / name, self._folder / f"{name}.1"
+            if step < len(ends):
+                with path.open("ab") as file:
+                    file.write(self._content[name][ends[step - 1] if step else 0 : ends[step]])
+            elif rotated.exists():
+                (self._folder / f"{name}.2.gz").write_bytes(gzip.compress(rotated.read_bytes()))
+                rotated.unlink()
+            elif path.exists() and self._chance.random() < 0.7:
+                path.rename(rotated)
+
+
+def hush(folder: Path) -> None:
+    """Nobody has written to these logs for an hour: their last lines are whole."""
+    for path in folder.iterdir():
+        os.utime(path, (time.time() - 3600, time.time() - 3600))
+
+
+def growing(logs: Path, scratch: Path, moments: int, each: int, chance: random.Random) -> int:
+    """Kill ingests of growing logs, and say how many lakes differ from that of one reading."""
+    shutil.copytree(logs, scratch / "whole", copy_function=shutil.copyfile)
+    hush(scratch / "whole")
+    nursery = Nursery()
+    _, needed = nursery.run(scratch / "undisturbed", scratch / "whole")
+    expected = state(scratch / "undisturbed")
+    print(f"undisturbed: {sum(n for n, _ in expected.values()):,} rows in {len(expected)} tables, {needed:.1f} s")
+    kills = ended = wrong = 0
+    for number in range(moments * 10):
+        if kills >= moments:
+            break
+        lake, folder = scratch / f"lake{number}", scratch / f"logs{number}"
+        logs_now = Growing(logs, folder, each, chance)
+        for step in range(each):
+            logs_now.grow(step)
+            killed, _ = nursery.run(lake, folder, chance.choice((0, 0, 0, 2)), chance.uniform(0.0, 0.8) * needed)
+            kills += killed
+            ended += not killed
+        for step in range(each, each + 2):  # what follows is not killed
+            logs_now.grow(step)
+            hush(folder)
+            nursery.run(lake, folder)
+        same = state(lake) == expected
+        wrong += not same
+        print(f"{kills} kills, {ended} ended before: {'same rows' if same else 'ROWS DIFFER'}", flush=True)
+        if same:
+            shutil.rmtree(lake)
+            shutil.rmtree(folder)
+    nursery.close()
+    print(f"{kills} kills, {wrong} lakes differ")
+    return wrong
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Print what every moment gave; 1 where rows differ."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -68,8 +197,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--moments", type=int, default=50)
     parser.add_argument("--each", type=int, default=2, help="kills of one lake before it is finished and compared")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--growing", action="store_true", help="let the logs grow between kills")
     chosen = parser.parse_args(argv)
     chance = random.Random(chosen.seed)
+    if chosen.growing:
+        with tempfile.TemporaryDirectory(prefix="vizsla-kill-") as name:
+            return 1 if growing(chosen.logs, Path(name), chosen.moments, max(chosen.each, 5), chance) else 0
     wrong = kills = 0
     with tempfile.TemporaryDirectory(prefix="vizsla-kill-") as name:
         scratch = Path(name)
