@@ -190,8 +190,10 @@ def _apart(patterns: str, messages: pa.Array) -> dict[str, pa.Array]:
 def _unwrapped(messages: pa.Array) -> tuple[pa.Array, pa.Array | None]:
     """Messages without what rsyslog wraps around one that came several times, and how often it did (null: once).
 
-    A repeated message stays one record.
+    A repeated message stays one record. A blank before a message is what the old header leaves in the new one.
     """
+    if pc.any(pc.starts_with(messages, " ")).as_py():
+        messages = pc.ascii_ltrim(messages, " ")
     marked = pc.or_(pc.starts_with(messages, "message repeated "), pc.starts_with(messages, "last message "))
     if not pc.any(marked).as_py():
         return messages, None

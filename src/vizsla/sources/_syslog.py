@@ -432,13 +432,13 @@ def ranks(priority: pa.Array) -> dict[str, pa.Array]:
 
 
 def sniff_header(head: bytes) -> float:
-    """What share of the first lines have a syslog header; 0 where the first that says anything has none."""
+    """What share of the first lines have a syslog header, or go on from one; 0 where none of the first three has."""
     if _FRAME.match(head):
         head = b"\n".join(_unframed(head, 0)[0].split(b"\n"))
     lines = [line.rstrip(b"\r") for line in head.split(b"\n")]
     if len(lines) > 1 and len(head) >= 4096:
         lines.pop()  # cut off
     lines = [line for line in lines[:200] if line.strip()]
-    if not lines or not _HEADER.match(lines[0]):
+    if not any(map(_HEADER.match, lines[:3])):
         return 0.0
     return sum(1 for line in lines if line[:1] in b" \t" or _HEADER.match(line)) / len(lines)
