@@ -27,7 +27,9 @@ def _unit(counter: str) -> str | None:
     low = counter.lower()
     if low.startswith("%") or "% " in low:
         return "percent"
-    return "bytes/s" if "bytes/sec" in low else "1/s" if low.endswith("/sec") else "bytes" if "bytes" in low else None
+    if low.endswith("/sec"):
+        return "bytes/s" if "bytes" in low else "1/s"
+    return "bytes" if "bytes" in low else None
 
 
 class PdhCsv:
