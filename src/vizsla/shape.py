@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from vizsla.declared import from_yaml
 
 LONGEST = 2000  # characters compared; a longer value is told from others by its beginning
+AT_ONCE = 262_144  # bytes
 
 # Short codes are categories, not measurements: access masks, logon types, ports, message numbers.
 _CODE = r"^(0x[0-9a-f]{1,8}|[0-9]{1,5}|%%[0-9]+)$"
@@ -143,7 +144,10 @@ def _digits_alike(values: pa.StringArray) -> pa.StringArray:
     ends = np.frombuffer(offsets, dtype=np.int32, count=values.offset + len(values) + 1)[values.offset :]
     begin = int(ends[0])
     whole = np.frombuffer(text, dtype=np.uint8, count=int(ends[-1]))[begin:]
-    mapped = np.where(whole - np.uint8(ord("0")) < 10, np.uint8(ord("7")), whole)
+    mapped = np.empty_like(whole)
+    for first in range(0, len(whole), AT_ONCE):  # so that what is worked on stays near the processor
+        part = whole[first : first + AT_ONCE]
+        mapped[first : first + AT_ONCE] = np.where(part - np.uint8(ord("0")) < 10, np.uint8(ord("7")), part)
     made = pa.StringArray.from_buffers(len(values), pa.py_buffer(ends - begin), pa.py_buffer(mapped))
     return pc.if_else(values.is_valid(), made, None) if values.null_count else made
 
@@ -152,7 +156,8 @@ def _replaced(values: pa.StringArray, pattern: str, replacement: str, needs: str
     """`values` with the pattern replaced, tried only where it can match."""
     if not needs:
         return pc.replace_substring_regex(values, pattern, replacement)
-    possible = pc.match_substring_regex(values, needs[1:]) if needs[0] == "~" else pc.match_substring(values, needs)
+    # A literal as a regular expression: RE2 looks for its first character faster than Arrow for the whole.
+    possible = pc.match_substring_regex(values, needs[1:] if needs[0] == "~" else re.escape(needs))
     possible = pc.fill_null(possible, False)
     count = pc.sum(possible).as_py() or 0
     if not count:

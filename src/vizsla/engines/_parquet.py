@@ -21,6 +21,7 @@ from vizsla.nouns.event import DAY, HOST, TIME
 ENCODED = pa.dictionary(pa.int32(), pa.string())
 CELLS = 4_000_000  # values of a batch at most: 4 bytes each while they are dictionary-encoded
 ROWS = 131_072  # rows of a batch at most
+REPEATED = 8  # bytes of a value, on average, up to which a column's values come again and again
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,9 @@ def _may_hold(statistics: pq.Statistics | None, scan: Scan) -> bool:
 def read(scan: Scan, columns: Sequence[str], work: queue.SimpleQueue[Piece]) -> Iterator[pa.RecordBatch]:
     """The pieces that `work` still holds, as batches of exactly `columns`, in their order.
 
-    Text comes as `dictionary<int32, string>`; columns that a file lacks come as nulls; rows outside of the
-    scan's since, until and hosts are left out. Several readers may share one queue.
+    Text comes as `dictionary<int32, string>`, or plain where hardly a value comes twice; columns that a file
+    lacks come as nulls; rows outside of the scan's since, until and hosts are left out. Several readers may
+    share one queue.
     """
     filtered = [TIME] if scan.since or scan.until else []
     filtered += [HOST] if scan.hosts is not None else []
@@ -116,7 +118,20 @@ def _open(file: str, wanted: Sequence[str]) -> pq.ParquetFile:
     metadata = pq.read_metadata(file)
     held = metadata.schema.to_arrow_schema()
     text = [name for name in wanted if name in held.names and is_text(held.field(name).type)]
+    text = [name for name in text if _repeated(metadata, name)]
     return pq.ParquetFile(file, metadata=metadata, read_dictionary=text, memory_map=True)
+
+
+def _repeated(metadata: pq.FileMetaData, name: str) -> bool:
+    """Whether a column's values come again and again, by its size before compression.
+
+    Where they do not, its writer gave up its dictionary, and making one of all values costs more than reading them.
+    """
+    place = _index(metadata.schema, name)
+    if place is None:
+        return True
+    columns = [metadata.row_group(group).column(place) for group in range(metadata.num_row_groups)]
+    return bool(sum(c.total_uncompressed_size for c in columns) <= REPEATED * sum(c.num_values for c in columns))
 
 
 def _kind(scan: Scan, name: str) -> pa.DataType:
@@ -149,7 +164,8 @@ def _complete(batch: pa.RecordBatch | None, rows: int, schema: pa.Schema, day: s
     for field in schema:
         if batch is not None and field.name in batch.schema.names:
             column = batch.column(field.name)
-            arrays.append(column if column.type == field.type else column.cast(field.type))
+            fits = column.type == field.type or (field.type == ENCODED and pa.types.is_string(column.type))
+            arrays.append(column if fits else column.cast(field.type))
         elif field.name == DAY and day is not None:
             arrays.append(pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), rows), pa.array([day])))
         elif field.type == ENCODED:
@@ -157,7 +173,7 @@ def _complete(batch: pa.RecordBatch | None, rows: int, schema: pa.Schema, day: s
             arrays.append(pa.DictionaryArray.from_arrays(pa.nulls(rows, pa.int32()), empty))
         else:
             arrays.append(pa.nulls(rows, field.type))
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    return pa.RecordBatch.from_arrays(arrays, names=schema.names)
 
 
 def keep(batch: pa.RecordBatch, scan: Scan) -> pa.RecordBatch:

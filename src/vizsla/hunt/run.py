@@ -34,9 +34,8 @@ from vizsla.triage.context import fill
 from vizsla.triage.entities import entities_of
 from vizsla.triage.observed import joined_scores, learnt_with, with_observed
 from vizsla.triage.pivots import next_steps
-from vizsla.triage.replay import Ranked, Replay, rank, replay, ties_of
+from vizsla.triage.replay import Ranked, Replay, ranked_by, replay
 from vizsla.triage.titles import title
-from vizsla.triage.weigh import Weigher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +51,10 @@ def hunt(request: HuntRequest, progress: Progress | None = None) -> HuntResult:
     with _home(request) as lake, connect(request.engine, request.master) as engine:
         report = RunReport()
         if request.paths:
-            report = ingest(list(request.paths), lake, engine=engine, source=request.source, progress=progress)
+            lasts = request.lake is not None
+            report = ingest(
+                list(request.paths), lake, engine=engine, source=request.source, progress=progress, growing=lasts
+            )
         result = _hunt(request, lake, engine, report, progress)
         if request.lake is not None:
             from vizsla.findings import save
@@ -174,8 +176,7 @@ def _rank(
     seen = observed.find(engine, scans, asked, baseline.analytics, progress)
     tallied = with_observed(own, seen.observed)
     units = joined_scores(rarity.scored(own.units, model.score), seen.observed.scored())
-    weigher = Weigher(units, tallied.units, tallied.words)
-    ranked = rank(ties_of(tallied, units), baseline.replay.tails, weigher)
+    ranked = ranked_by(tallied, units, tallied.units, baseline.replay.tails)
     says = f"baseline {baseline.name}, version {baseline.version}"
     run = _run(model, f"{baseline.name}@{baseline.version}", says, claims=True)
     return _Stage(counted, tallied, seen, model, baseline.replay, ranked, run, hosts_a_day)

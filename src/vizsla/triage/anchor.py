@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from vizsla.analytics.rarity.encode import I64, NOTHING, U64, code_of, mixed
 from vizsla.analytics.rarity.keys import LOGON_KINDS, NO_PID
-from vizsla.analytics.rarity.tally import DAY, SLICE
+from vizsla.analytics.rarity.tally import DAY, SLICE, START_KEY, located
 
 SAME_START = 5_000_000  # microseconds within which two logs tell of one process start
 CLOCK = 2_000_000  # microseconds by which an event may precede the start it belongs to
@@ -23,6 +25,7 @@ DEEPEST = 64  # ancestors followed at most
 SAME_INSTALLATION = 60_000_000  # microseconds within which two logs tell of one service installed
 # Both tell of a service's installation and of its program (their pair); only the second names who did it.
 INSTALLED, INSTALLED_BY = (np.uint64(code_of(kind)) for kind in ("windows_system:7045", "windows_security:4697"))
+AT_ONCE = 1_000_000  # ties looked at together
 PROCESS, SESSION, PAIR, PLACE = 0, 1, 2, 3  # what an anchor is
 
 
@@ -37,14 +40,34 @@ class Anchors:
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """Known processes by (host, pid) and time, and each one's root."""
+    """Known processes: by (host, pid) and time those that anybody may ask for, and each one's root."""
+
+    starts: Mapping[str, np.ndarray]
+    process: U64  # of every row of `starts`
+    begun: npt.NDArray[np.bool_]  # which rows of `starts` are starts, each told once
+    known: U64  # codes of processes that are known to have begun, ascending
+    root: U64
+
+    def at(self, slot: U64, time: I64) -> U64:
+        """The process that had this host's pid at that time; NOTHING where none is known within a day."""
+        if not len(self.process):
+            return np.zeros_like(slot)
+        return slots(self.starts, self.process, self.begun, slot).at(slot, time)
+
+    def roots(self, process: U64) -> U64:
+        """The root of each process's lineage: itself where no parent is known."""
+        place = located(self.known, process)
+        return np.where(place >= 0, self.root[place], process) if len(self.known) else process
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """Who had which pid of which host since when."""
 
     slot: U64  # host and pid as one code; with `time`, ascending
     time: I64
     process: U64
     since: npt.NDArray[np.bool_]  # whether its start was seen: then it had not the pid before
-    known: U64  # codes of processes with a known parent, ascending
-    root: U64
 
     def at(self, slot: U64, time: I64) -> U64:
         """The process that had this host's pid at that time; NOTHING where none is known within a day."""
@@ -57,13 +80,6 @@ class Processes:
         near = (begins < ends) & (np.abs(self.time[place] - time) < DAY)
         near &= ~self.since[place] | (self.time[place] <= time + SAME_START)
         return np.where(near, self.process[place], NOTHING)
-
-    def roots(self, process: U64) -> U64:
-        """The root of each process's lineage: itself where no parent is known."""
-        if not len(self.known):
-            return process
-        place = np.minimum(np.searchsorted(self.known, process), len(self.known) - 1)
-        return np.where(self.known[place] == process, self.root[place], process)
 
 
 def _last_not_after(times: I64, begins: I64, ends: I64, limit: I64) -> I64:
@@ -81,21 +97,57 @@ def _last_not_after(times: I64, begins: I64, ends: I64, limit: I64) -> I64:
 def processes(starts: Mapping[str, np.ndarray]) -> Processes:
     """The processes that starts and pairings of GUID and pid tell of."""
     if not starts:
-        nothing, never = np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64)
-        return Processes(nothing, never, nothing, never.astype(bool), nothing, nothing)
-    host, guid, pid, time = starts["host"], starts["guid"], starts["pid"], starts["time"]
-    slot = mixed(host, pid.astype(np.uint64))
+        nothing = np.zeros(0, dtype=np.uint64)
+        return Processes({}, nothing, nothing.astype(bool), nothing, nothing)
+    host, guid = starts["host"], starts["guid"]
     named = guid != NOTHING
-    process = np.where(named, mixed(host, guid), mixed(slot, time.astype(np.uint64)))
-    doubled = ~named & _near(slot, time, slot[named], time[named])
-    keep = ~doubled & (pid != NO_PID)
-    order = np.lexsort((process[keep], time[keep], slot[keep]))
-    begun = ~doubled & (starts["known"] == 0)
-    since = np.isin(process, process[begun])[keep][order]
-    table = Processes(slot[keep][order], time[keep][order], process[keep][order], since, process[:0], process[:0])
-    parent = _parents({name: values[begun] for name, values in starts.items()}, table)
-    known, root = _roots(process[begun], parent)
-    return Processes(table.slot, table.time, table.process, table.since, known, root)
+    process = mixed(host, guid)
+    begun = starts["known"] == 0
+    if not named.all():
+        others = np.flatnonzero(~named)
+        slot = mixed(host[others], starts["pid"][others].astype(np.uint64))
+        process[others] = mixed(slot, starts["time"][others].astype(np.uint64))
+        begun[others[_doubled(starts, named, slot, others)]] = False
+    unknown = Processes(starts, process, begun, process[:0], process[:0])
+    whole = bool(begun.all())
+    asked = starts if whole else {name: values[begun] for name, values in starts.items()}
+    known, root = _roots(process if whole else process[begun], _parents(asked, unknown), asked)
+    return Processes(starts, process, begun, known, root)
+
+
+def _doubled(starts: Mapping[str, np.ndarray], named: npt.NDArray[np.bool_], slot: U64, others: I64) -> np.ndarray:
+    """Which of the starts without a GUID are told of by one that has a GUID, too."""
+    at = _of_slots(starts, slot, np.flatnonzero(named))
+    told = mixed(starts["host"][at], starts["pid"][at].astype(np.uint64))
+    return _near(slot, starts["time"][others], told, starts["time"][at])
+
+
+def _of_slots(starts: Mapping[str, np.ndarray], asked: U64, among: I64) -> I64:
+    """Which of these starts have one of the slots asked for (host and pid as one code)."""
+    if not len(asked):
+        return among[:0]
+    wanted = pa.array(np.unique(asked))
+    kept = [
+        part[np.asarray(pc.is_in(pa.array(mixed(starts["host"][part], starts["pid"][part].astype(np.uint64))), wanted))]
+        for part in np.array_split(among, max(1, len(among) // 1_000_000))
+    ]
+    return np.concatenate(kept)
+
+
+def slots(starts: Mapping[str, np.ndarray], process: U64, begun: npt.NDArray[np.bool_], asked: U64) -> Slots:
+    """The processes that had one of the slots asked for; what nobody asks for need not be put in order."""
+    at = _of_slots(starts, asked, np.flatnonzero(starts["pid"] != NO_PID))
+    slot = mixed(starts["host"][at], starts["pid"][at].astype(np.uint64))
+    time, own = starts["time"][at], process[at]
+    named = starts["guid"][at] != NOTHING
+    doubled = ~named
+    doubled[doubled] = _near(slot[~named], time[~named], slot[named], time[named])
+    seen = process[begun]
+    seen = seen[np.asarray(pc.is_in(pa.array(seen), pa.array(np.unique(own))))]
+    since = np.isin(own, seen)
+    order = np.lexsort((own, time, slot))
+    order = order[~doubled[order]]
+    return Slots(slot[order], time[order], own[order], since[order])
 
 
 def _near(slot: U64, time: I64, other_slot: U64, other_time: I64) -> npt.NDArray[np.bool_]:
@@ -116,26 +168,49 @@ def _near(slot: U64, time: I64, other_slot: U64, other_time: I64) -> npt.NDArray
 
 def _parents(starts: Mapping[str, np.ndarray], table: Processes) -> U64:
     """Each start's parent process; NOTHING below a launcher or where none is known."""
-    named = starts["parent_guid"] != NOTHING
-    by_guid = np.where(named, mixed(starts["host"], starts["parent_guid"]), NOTHING)
-    slot = mixed(starts["host"], starts["parent_pid"].astype(np.uint64))
-    by_pid = np.where(starts["parent_pid"] == NO_PID, NOTHING, table.at(slot, starts["time"]))
-    parent = np.where(by_guid != NOTHING, by_guid, by_pid)
+    host, guid = starts["host"], starts["parent_guid"]
+    parent = np.where(guid != NOTHING, mixed(host, guid), NOTHING)
+    at = np.flatnonzero((guid == NOTHING) & (starts["parent_pid"] != NO_PID))
+    if len(at):
+        slot = mixed(host[at], starts["parent_pid"][at].astype(np.uint64))
+        parent[at] = table.at(slot, starts["time"][at])
     return np.where(starts["launched"] == 1, NOTHING, parent)
 
 
-def _roots(process: U64, parent: U64) -> tuple[U64, U64]:
-    """Each process's topmost known ancestor, by following parents; a loop (pids used again) is cut at DEEPEST."""
-    known, first = np.unique(process, return_index=True)
-    above = parent[first]
-    root = known.copy()
-    for _ in range(DEEPEST if len(known) else 0):
-        place = np.minimum(np.searchsorted(known, root), len(known) - 1)
-        climbs = (known[place] == root) & (above[place] != NOTHING)
+def _roots(process: U64, parent: U64, starts: Mapping[str, np.ndarray]) -> tuple[U64, U64]:
+    """Each process's topmost known ancestor, by following parents; a loop (pids used again) is cut at DEEPEST.
+
+    Few processes are parents: only those are followed upwards.
+    """
+    known, above = _first_of_each(process, parent, starts)
+    if not len(known):
+        return known, known
+    encoded = pc.dictionary_encode(pa.array(above))
+    parents = encoded.dictionary.to_numpy()
+    root = parents.copy()
+    for _ in range(DEEPEST - 1):
+        place = located(known, root)
+        climbs = (place >= 0) & (above[place] != NOTHING) & (root != NOTHING)
         if not climbs.any():
             break
         root = np.where(climbs, above[place], root)
-    return known, root
+    found = root[encoded.indices.to_numpy()]
+    return known, np.where(above == NOTHING, known, found)
+
+
+def _first_of_each(process: U64, parent: U64, starts: Mapping[str, np.ndarray]) -> tuple[U64, U64]:
+    """The processes, ascending, and the parent of each: of several, that of the least start by its key's hash."""
+    order = np.argsort(process)
+    ordered = process[order]
+    again = ordered[1:] == ordered[:-1]
+    if again.any():
+        unsure = np.flatnonzero(np.r_[again, False] | np.r_[False, again])
+        rows = order[unsure]
+        keys = mixed(*(starts[name][rows].astype(np.uint64, copy=False) for name in START_KEY))
+        order[unsure] = rows[np.lexsort((keys, ordered[unsure]))]
+        first = np.r_[True, ~again]
+        return ordered[first], parent[order[first]]
+    return ordered, parent[order]
 
 
 def anchors(ties: Mapping[str, np.ndarray], table: Processes) -> Anchors:
@@ -143,34 +218,58 @@ def anchors(ties: Mapping[str, np.ndarray], table: Processes) -> Anchors:
 
     Logons come the other way round: a logon is its session's first event before it is its logon process's doing.
     """
-    host, pid, time = ties["host"], ties["pid"], ties["time"]
-    by_guid = np.where(ties["guid"] != NOTHING, mixed(host, ties["guid"]), NOTHING)
-    slot = mixed(host, pid.astype(np.uint64))
-    by_pid = table.at(slot, time)
+    size = len(ties["host"])
+    code, process, kind = np.empty(size, np.uint64), np.empty(size, np.uint64), np.empty(size, np.int8)
+    # Slots are put in order for those who ask: all ask at once.
+    asking = np.flatnonzero((ties["guid"] == NOTHING) & (ties["pid"] != NO_PID))
+    asked = {name: ties[name][asking] for name in ("host", "pid", "time")}
+    slot = mixed(asked["host"], asked["pid"].astype(np.uint64))
+    by_pid = table.at(slot, asked["time"])
     # A pid that nobody told of is still one process to us, for a day.
-    unheard = mixed(slot, (time // DAY).astype(np.uint64))
-    by_pid = np.where(pid == NO_PID, NOTHING, np.where(by_pid == NOTHING, unheard, by_pid))
-    process = np.where(by_guid != NOTHING, by_guid, by_pid)
-    session = np.where(ties["logon"] != NOTHING, mixed(host, ties["logon"]), NOTHING)
-    logons = np.isin(ties["kind"], np.array([code_of(k) for k in LOGON_KINDS], dtype=np.uint64)) & (session != NOTHING)
-    process = np.where(logons, NOTHING, process)
-    paired = (ties["pair"] != NOTHING) & ~np.isin(ties["kind"], np.array([INSTALLED, INSTALLED_BY]))
-    kind = np.select([process != NOTHING, session != NOTHING, paired], [PROCESS, SESSION, PAIR], PLACE)
-    place = mixed(host, ties["kind"], (time // SLICE).astype(np.uint64))
-    chosen = [kind == PROCESS, kind == SESSION, kind == PAIR]
-    code = np.select(chosen, [table.roots(process), session, mixed(host, ties["pair"])], place)
+    by_pid = np.where(by_pid == NOTHING, mixed(slot, (asked["time"] // DAY).astype(np.uint64)), by_pid)
+    for first in range(0, size, AT_ONCE):  # in parts: what is made on the way is many times as large
+        part = slice(first, first + AT_ONCE)
+        own = {name: ties[name][part] for name in ("host", "time", "kind", "guid", "logon", "pair")}
+        acting = np.where(own["guid"] != NOTHING, mixed(own["host"], own["guid"]), NOTHING)
+        begin, end = np.searchsorted(asking, (first, first + len(acting)))
+        acting[asking[begin:end] - first] = by_pid[begin:end]
+        code[part], kind[part], process[part] = _anchored(own, acting, table)
     told, by = _installations(ties)
     code[told], kind[told] = code[by], kind[by]
-    return Anchors(code.astype(np.uint64), kind.astype(np.int8), process.astype(np.uint64))
+    return Anchors(code, kind, process)
+
+
+def _anchored(ties: Mapping[str, np.ndarray], process: U64, table: Processes) -> tuple[U64, np.ndarray, U64]:
+    """Codes and kinds of episodes, and the processes, of ties with their processes (NOTHING: none)."""
+    host = ties["host"]
+    if ties["logon"].any():
+        session = np.where(ties["logon"] != NOTHING, mixed(host, ties["logon"]), NOTHING)
+        process = np.where((session != NOTHING) & np.isin(ties["kind"], _logon_codes()), NOTHING, process)
+    else:
+        session = ties["logon"]
+    if process.all():
+        return table.roots(process), np.full(len(host), PROCESS, np.int8), process
+    paired = (ties["pair"] != NOTHING) & ~np.isin(ties["kind"], np.array([INSTALLED, INSTALLED_BY]))
+    kind = np.select([process != NOTHING, session != NOTHING, paired], [PROCESS, SESSION, PAIR], PLACE)
+    place = mixed(host, ties["kind"], (ties["time"] // SLICE).astype(np.uint64))
+    chosen = [kind == PROCESS, kind == SESSION, kind == PAIR]
+    code = np.select(chosen, [table.roots(process), session, mixed(host, ties["pair"])], place)
+    return code, kind, process
+
+
+def _logon_codes() -> U64:
+    return np.array([code_of(kind) for kind in LOGON_KINDS], dtype=np.uint64)
 
 
 def _installations(ties: Mapping[str, np.ndarray]) -> tuple[I64, I64]:
     """Places of services told as installed, and of the same host's nearest record of who installed that program."""
-    named = ties["pair"] != NOTHING
-    told, by = (np.flatnonzero(named & (ties["kind"] == kind)) for kind in (INSTALLED, INSTALLED_BY))
+    named = np.flatnonzero(ties["pair"]) if ties["pair"].any() else np.zeros(0, np.int64)
+    told, by = (named[ties["kind"][named] == kind] for kind in (INSTALLED, INSTALLED_BY))
     if not len(told) or not len(by):
         return told[:0], by[:0]
-    slot, time = mixed(ties["host"], ties["pair"]), ties["time"]
+    both = np.r_[told, by]
+    slot, time = np.zeros(len(ties["host"]), np.uint64), ties["time"]
+    slot[both] = mixed(ties["host"][both], ties["pair"][both])
     by = by[np.lexsort((by, time[by], slot[by]))]
     begins, ends = (np.searchsorted(slot[by], slot[told], side=side) for side in ("left", "right"))
     before = _last_not_after(time[by], begins, ends, time[told])

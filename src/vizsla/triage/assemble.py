@@ -135,7 +135,7 @@ def lines(ranked: Ranked, chosen: Sequence[Pattern]) -> dict[int, list[Line]]:
     for window, kinds in grouped.items():
         rows = []
         for number, places in kinds.items():
-            places.sort(key=lambda p: (-value[p], -surprisal[p], int(ties.unit[lit.at[p]]), int(ties.tie[lit.at[p]])))
+            places.sort(key=lambda p: (-value[p], -surprisal[p], int(ties.unit[lit.at[p]]), int(lit.at[p])))
             adds = sum(float(value[p]) for p in places if p in counting)
             lead = places[0]
             enough = float(value[lead]) - (1 - CLOSE) * abs(float(value[lead]))

@@ -16,11 +16,12 @@ import numpy.typing as npt
 
 from vizsla.analytics.rarity.encode import I64, U64, mixed
 from vizsla.analytics.rarity.model import ScoredUnits, hour_of_slice, unit_key
-from vizsla.analytics.rarity.tally import DAY, SLICE
+from vizsla.analytics.rarity.tally import DAY, SLICE, groups
 from vizsla.calibration import Floats, Tail, bits, e_value, pooled_e
 from vizsla.triage.anchor import Anchors
 from vizsla.triage.observed import SPLIT, family_of, tail_of
 
+AT_ONCE = 1_000_000  # ties looked at together
 GAP = 6  # slices (an hour) without evidence after which an anchor's episode ends
 HALF = 50.0  # episodes of a family at which its own tail weighs as much as the pool
 
@@ -62,12 +63,14 @@ class Ties:
 
 
 def joined(ties: Mapping[str, np.ndarray], anchored: Anchors, units: ScoredUnits) -> Ties:
-    """Every tie with the surprisal of its unit. Ties of units that were not scored are left out."""
-    keys = unit_key(ties["kind"], ties["pattern"], ties["host"], hour_of_slice(ties["slice"]))
-    unit = units.find(keys)
+    """Every tie with the surprisal of its unit. Ties of units that were not scored are left out.
+
+    `ties` may be some of the tally's: then a column `tie` says which.
+    """
+    unit = unit_of(ties, units)
     there = np.flatnonzero(unit >= 0)
     families, number = _numbered([family_of(kind) for kind in units.kinds])
-    tails, tail_number = _numbered([tail_of(kind) for kind in units.kinds])
+    tail, tails = tail_of_units(units)
     found = unit[there]
     return Ties(
         anchor=anchored.code[there],
@@ -80,11 +83,26 @@ def joined(ties: Mapping[str, np.ndarray], anchored: Anchors, units: ScoredUnits
         n=ties["n"][there],
         process=anchored.process[there],
         anchor_kind=anchored.kind[there],
-        tie=there,
+        tie=ties["tie"][there] if "tie" in ties else there,
         families=families,
-        tail=tail_number[units.kind[found]] if len(found) else np.zeros(0, np.int16),
+        tail=tail[found],
         tails=tails,
     )
+
+
+def tail_of_units(units: ScoredUnits) -> tuple[npt.NDArray[np.int16], tuple[str, ...]]:
+    """The tail that each unit's surprisal is held against, as its place among the names that come second."""
+    names, number = _numbered([tail_of(kind) for kind in units.kinds])
+    return number[units.kind] if len(names) else np.zeros(len(units.kind), np.int16), names
+
+
+def unit_of(ties: Mapping[str, np.ndarray], units: ScoredUnits) -> I64:
+    """The place of each tie's unit among the scored ones, -1 where it was not scored."""
+    found = np.empty(len(ties["host"]), dtype=np.int64)
+    for first in range(0, len(found), AT_ONCE):
+        kind, pattern, host, slices = (ties[c][first : first + AT_ONCE] for c in ("kind", "pattern", "host", "slice"))
+        found[first : first + AT_ONCE] = units.find(unit_key(kind, pattern, host, hour_of_slice(slices)))
+    return found
 
 
 def _numbered(names: Sequence[str]) -> tuple[tuple[str, ...], npt.NDArray[np.int16]]:
@@ -95,12 +113,12 @@ def _numbered(names: Sequence[str]) -> tuple[tuple[str, ...], npt.NDArray[np.int
 
 def family_tails(ties: Ties) -> FamilyTails:
     """The tails of a replay: per episode and family, the greatest surprisal."""
-    key = mixed(ties.anchor, ties.slice.astype(np.uint64), ties.tail.astype(np.uint64))
-    order = np.lexsort((-ties.surprisal, key))
-    first = order[np.flatnonzero(np.r_[True, key[order][1:] != key[order][:-1]])] if len(order) else order
-    own = {name: Tail.of(ties.surprisal[first[ties.tail[first] == i]]) for i, name in enumerate(ties.tails)}
+    order, begins = groups(mixed(ties.anchor, ties.slice.astype(np.uint64), ties.tail.astype(np.uint64)))
+    greatest = np.maximum.reduceat(ties.surprisal[order], begins) if len(order) else np.zeros(0)
+    tail = ties.tail[order[begins]]
+    own = {name: Tail.of(greatest[tail == i]) for i, name in enumerate(ties.tails)}
     shared = np.array([not name.endswith(SPLIT) for name in ties.tails], dtype=bool)
-    return FamilyTails(own, Tail.of(ties.surprisal[first[shared[ties.tail[first]]]] if len(first) else np.zeros(0)))
+    return FamilyTails(own, Tail.of(greatest[shared[tail]] if len(order) else greatest))
 
 
 def windows(ties: Ties) -> I64:
@@ -144,12 +162,18 @@ class Episodes:
     host: U64
 
 
+def bits_of(tail: npt.NDArray[np.int16], names: Sequence[str], surprisal: Floats, tails: FamilyTails) -> Floats:
+    """What surprisals are worth, each as the greatest of its family in an episode."""
+    base = np.full(len(surprisal), -1.0)
+    for i, name in enumerate(names):
+        own = tail == i
+        base[own] = tails.bits(name, surprisal[own])
+    return base
+
+
 def lit(ties: Ties, tails: FamilyTails, weigh: Callable[[I64], Floats]) -> Lit:
     """The ties that speak. `weigh(units)` gives the relevance of units by their place among the scored ones."""
-    base = np.full(len(ties.anchor), -1.0)
-    for i, name in enumerate(ties.tails):
-        own = ties.tail == i
-        base[own] = tails.bits(name, ties.surprisal[own])
+    base = bits_of(ties.tail, ties.tails, ties.surprisal, tails)
     at = np.flatnonzero(base > 0)
     at = at[np.lexsort((ties.slice[at], ties.anchor[at]))]
     distinct, inverse = np.unique(ties.unit[at], return_inverse=True)

@@ -6,14 +6,31 @@ least as strong quiet days like these bring.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from vizsla.analytics.rarity.model import Learnt, ScoredUnits, Tallied
+from vizsla.analytics.rarity.reference import Columns
+from vizsla.analytics.rarity.tally import TIE_KEY, TIE_SUM, chosen_of, merge_rows
 from vizsla.calibration import Floats
-from vizsla.triage.anchor import anchors, processes
-from vizsla.triage.episode import Episodes, FamilyTails, Lit, Ties, episodes, family_tails, joined, lit
+from vizsla.triage.anchor import Anchors, anchors, processes
+from vizsla.triage.episode import (
+    Episodes,
+    FamilyTails,
+    Lit,
+    Ties,
+    bits_of,
+    episodes,
+    family_tails,
+    joined,
+    lit,
+    tail_of_units,
+    unit_of,
+)
 from vizsla.triage.weigh import Weigher
 
 
@@ -54,17 +71,44 @@ def ties_of(tallied: Tallied, units: ScoredUnits) -> Ties:
     return joined(tallied.ties, anchors(tallied.ties, processes(tallied.starts)), units)
 
 
+def speaking(tallied: Tallied, anchored: Anchors, units: ScoredUnits, tails: FamilyTails) -> Ties:
+    """The ties of episodes that have something to say: of most, nobody ever asks."""
+    worth = np.append(bits_of(*tail_of_units(units), units.surprisal, tails) > 0, False)  # place -1: not scored
+    speaks = worth[unit_of(tallied.ties, units)]
+    kept = np.flatnonzero(pc.is_in(pa.array(anchored.code), pa.array(np.unique(anchored.code[speaks]))))
+    ties = chosen_of(tallied.ties, kept)
+    ties |= {"tie": kept, "code": anchored.code[kept], "kind_": anchored.kind[kept], "process": anchored.process[kept]}
+    ties = merge_rows(ties, TIE_KEY, {**TIE_SUM, "tie": "min"})
+    return joined(ties, Anchors(ties["code"], ties["kind_"], ties["process"]), units)
+
+
 def rank(ties: Ties, tails: FamilyTails, weigher: Weigher) -> Ranked:
     """Episodes of ties, held against the tails of a replay."""
     found = lit(ties, tails, weigher)
     return Ranked(ties, found, episodes(found), weigher)
 
 
+def ranked_by(tallied: Tallied, units: ScoredUnits, columns: Mapping[str, Columns], tails: FamilyTails) -> Ranked:
+    """A tally, its units scored (`columns`: what they are, by kind), ranked by the tails of a replay."""
+    weigher = Weigher(units, columns, tallied.words)
+    if not tallied.ties:
+        return rank(ties_of(tallied, units), tails, weigher)
+    anchored = anchors(tallied.ties, processes(tallied.starts))
+    return rank(speaking(tallied, anchored, units, tails), tails, weigher)
+
+
 def replay(tallied: Tallied, learnt: Learnt) -> tuple[Replay, Ranked]:
     """The replay of what was learnt from a tally, and the same events ranked by it (which is a hunt without a
     baseline)."""
-    ties = ties_of(tallied, learnt.scored)
-    tails = family_tails(ties)
-    ranked = rank(ties, tails, Weigher(learnt.scored, learnt.sample, tallied.words))
+    units = learnt.scored
+    weigher = Weigher(units, learnt.sample, tallied.words)
+    if tallied.ties:
+        anchored = anchors(tallied.ties, processes(tallied.starts))
+        tails = family_tails(joined(tallied.ties, anchored, units))
+        ranked = rank(speaking(tallied, anchored, units, tails), tails, weigher)
+    else:
+        ties = ties_of(tallied, units)
+        tails = family_tails(ties)
+        ranked = rank(ties, tails, weigher)
     order = np.lexsort((-ranked.episodes.surprisal, -ranked.episodes.bits))
     return Replay(tails, ranked.episodes.bits[order], ranked.episodes.surprisal[order], learnt.host_days), ranked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from vizsla.analytics.rarity.encode import ABSENT, I64, NOTHING, U64, code_of, d
 from vizsla.analytics.rarity.fields import Profile, launchers
 
 NO_PID = -1
+AGAIN = 131_072  # ids remembered: they come again in every batch
 # Logon sessions of the system itself: SYSTEM, LOCAL SERVICE, NETWORK SERVICE, ANONYMOUS. They are nobody's episode.
 SHARED_LOGONS = frozenset(("0x0", "0x3e7", "0x3e4", "0x3e5", "0x3e6", "0"))
 LOGON_KINDS = frozenset(f"windows_security:{n}" for n in (4624, 4627, 4634, 4647, 4672))
@@ -42,10 +44,10 @@ class Starts:
 
 GUID_LENGTH = 36
 DASHES = (8, 13, 18, 23)
-_DIGIT = np.full(256, 255, dtype=np.uint8)  # the value of a hexadecimal digit, by its character
-for _value, _char in enumerate("0123456789abcdef"):
-    _DIGIT[ord(_char)] = _DIGIT[ord(_char.upper())] = _value
-_SHIFT = np.arange(60, -4, -4).astype(np.uint64)  # by how many bits each of sixteen digits is shifted
+PARTS = ((0, 8), (9, 13), (14, 18), (19, 23), (24, 36))
+_ONES = np.uint64(0x0101010101010101)
+_NIBBLES = np.uint64(0x0F0F0F0F0F0F0F0F)
+_PAIRS = ((4, 8, 0x00FF00FF00FF00FF), (8, 16, 0x0000FFFF0000FFFF), (16, 32, 0x00000000FFFFFFFF))
 
 
 def guid_code(text: str) -> int:
@@ -55,8 +57,11 @@ def guid_code(text: str) -> int:
 
 def guid_codes(values: pa.StringArray) -> U64:
     """`guid_code` of many values (null: 0): as every process has one, they are parsed all at once."""
-    bare = pc.fill_null(pc.utf8_trim(values.cast(pa.string()), "{}"), "")
+    bare = pc.fill_null(values.cast(pa.string()), "")
     regular = np.asarray(pc.equal(pc.binary_length(bare), GUID_LENGTH))
+    if not regular.all():
+        bare = pc.utf8_trim(bare, "{}")
+        regular = np.asarray(pc.equal(pc.binary_length(bare), GUID_LENGTH))
     codes = np.zeros(len(bare), dtype=np.uint64)
     at = np.flatnonzero(regular)
     if len(at):
@@ -64,10 +69,13 @@ def guid_codes(values: pa.StringArray) -> U64:
         begin = int(np.frombuffer(whole.buffers()[1], dtype=np.int32, count=whole.offset + 1)[whole.offset])
         text = np.frombuffer(whole.buffers()[2], dtype=np.uint8, count=len(at) * GUID_LENGTH, offset=begin)
         text = text.reshape(len(at), GUID_LENGTH)
-        digits = _DIGIT[np.delete(text, DASHES, axis=1)]
-        good = (digits < 16).all(axis=1) & (text[:, DASHES] == ord("-")).all(axis=1)
-        halves = digits.astype(np.uint64).reshape(len(at), 2, 16) << _SHIFT
-        high, low = np.bitwise_or.reduce(halves, axis=2).T
+        digits = np.concatenate([text[:, first:last] for first, last in PARTS], axis=1)
+        small = digits | np.uint8(0x20)
+        known = (digits - np.uint8(ord("0")) < 10) | (small - np.uint8(ord("a")) < 6)
+        good = (known.view(np.uint64) == _ONES).all(axis=1)
+        for dash in DASHES:
+            good &= text[:, dash] == ord("-")
+        high, low = _numbers(small)
         code = np.maximum(mixed(high, low), np.uint64(1))
         codes[at[good]] = np.where((high | low) == 0, NOTHING, code)[good]
         regular[at[~good]] = False
@@ -77,6 +85,18 @@ def guid_codes(values: pa.StringArray) -> U64:
     return codes
 
 
+def _numbers(digits: npt.NDArray[np.uint8]) -> tuple[U64, U64]:
+    """The two halves of 32 hexadecimal digits (lower case, one a byte) in each row: eight digits at a time."""
+    eight = digits.view("<u8")
+    eight = (eight & _NIBBLES) + ((eight >> np.uint64(6)) & _ONES) * np.uint64(9)
+    for up, down, kept in _PAIRS:  # neighbours become one: digits, then bytes, then words
+        eight = ((eight << np.uint64(up)) | (eight >> np.uint64(down))) & np.uint64(kept)
+    eight = eight.astype(np.uint64, copy=False)
+    high, low = ((eight[:, i] << np.uint64(32)) | eight[:, i + 1] for i in (0, 2))
+    return high, low
+
+
+@lru_cache(AGAIN)
 def pid_of(text: str) -> int:
     """A process id from decimal or hexadecimal text; NO_PID for none and for the kernel's own (4 and below)."""
     if not text.isalnum() or not text.isascii():  # int() takes blanks, signs, underscores and digits of all scripts
@@ -92,6 +112,7 @@ def _named(text: str) -> int:
     return 0 if text in ABSENT else code_of(text)
 
 
+@lru_cache(AGAIN)
 def _logon(text: str) -> int:
     low = text.lower()
     if low.startswith("0x"):
@@ -118,14 +139,19 @@ def keys(batch: pa.RecordBatch, profile: Profile) -> Keys:
     return Keys(guid, pid, logon, pair)
 
 
+# Kinds that tell of process starts, and their columns of the pid, the parent's GUID, pid and image.
+STARTING = {"windows_sysmon:1": ("ProcessId", "ParentProcessGuid", "ParentProcessId", "ParentImage"),
+            "windows_security:4688": ("NewProcessId", "", "ProcessId", "ParentProcessName")}  # fmt: skip
+
+
 def starts(batch: pa.RecordBatch, at: I64, kind: str) -> Starts | None:
     """The process starts among these rows of one kind; None where the kind tells of none."""
-    names = {"windows_sysmon:1": ("ProcessId", "ParentProcessGuid", "ParentProcessId", "ParentImage"),
-             "windows_security:4688": ("NewProcessId", "", "ProcessId", "ParentProcessName")}.get(kind)  # fmt: skip
+    names = STARTING.get(kind)
     if names is None:
         return None
-    part = batch.take(pa.array(at))
     pid, parent_guid, parent_pid, parent_image = names
+    asked = batch.select([name for name in names if name in batch.schema.names])
+    part = asked if len(at) == batch.num_rows else asked.take(pa.array(at))
     return Starts(
         at=at,
         pid=_pids(part, pid),
@@ -147,13 +173,18 @@ def _first(batch: pa.RecordBatch, names: tuple[str, ...], numbered: Numbered) ->
     for name in names:
         if name in batch.schema.names:
             total = np.where(total == NOTHING, _mapped(batch, name, numbered), total)
+            if total.all():
+                break
     return total
 
 
 def _mapped(batch: pa.RecordBatch, name: str, numbered: Numbered, absent: int = 0) -> U64:
     if name not in batch.schema.names:
         return np.full(batch.num_rows, absent, dtype=np.uint64)
-    distinct, places = dictionary(batch.column(name))
+    column = batch.column(name)
+    if numbered is guid_codes and not pa.types.is_dictionary(column.type):
+        return guid_codes(column)  # every process has one of its own
+    distinct, places = dictionary(column)
     mapped = take(numbered(distinct), places)
     return np.where(places < 0, np.uint64(absent), mapped) if absent else mapped
 

@@ -21,8 +21,10 @@ from vizsla.analytics.rarity.tally import (
     TIE_SUM,
     UNIT_KEY,
     UNIT_SUM,
+    Gathered,
     Heap,
     Tally,
+    located,
     sampled,
     unpacked,
 )
@@ -36,7 +38,10 @@ HOURS_A_DAY = 24
 
 @dataclass(slots=True)
 class Tallied:
-    """What the first pass brought: units by kind, the words of their codes, episode ties and process starts."""
+    """What the first pass brought: units by kind, the words of their codes, episode ties and process starts.
+
+    Ties and starts of one process may come in several rows of one key, in any order: `merge_rows` makes them one.
+    """
 
     units: dict[str, Columns] = field(default_factory=dict)
     words: dict[int, str] = field(default_factory=dict)
@@ -55,7 +60,7 @@ def tally(
     """One pass over the scans; `seen` is told of each table as it begins."""
     result = Tallied(share=share)
     heaps: dict[str, Heap] = {}
-    ties, starts = Heap(TIE_KEY, TIE_SUM), Heap(START_KEY, START_SUM)
+    ties, starts = Gathered(TIE_KEY, TIE_SUM), Gathered(START_KEY, START_SUM)
     for scan in scans:
         if seen:
             seen(scan.table)
@@ -66,14 +71,12 @@ def tally(
                 heaps.setdefault(kind, Heap(UNIT_KEY, UNIT_SUM)).add(rows)
             elif part == "word":
                 result.words.update(zip(table["code"].to_pylist(), table["word"].to_pylist(), strict=True))
-            elif part == "tie":
-                ties.add(rows)
             else:
-                starts.add(rows)
+                (ties if part == "tie" else starts).add(rows)
     # Fields in order of name: the order of adding up must not depend on who read what first.
-    result.units = {kind: dict(sorted(heap.columns().items())) for kind, heap in sorted(heaps.items())}
-    result.ties = ties.columns() if ties.chunks else {}
-    result.starts = starts.columns() if starts.chunks else {}
+    for kind in sorted(heaps):
+        result.units[kind] = dict(sorted(heaps.pop(kind).columns().items()))
+    result.ties, result.starts = ties.columns(), starts.columns()
     return result
 
 
@@ -146,10 +149,7 @@ class ScoredUnits:
 
     def find(self, keys: U64) -> I64:
         """The place of each key, -1 where there is none."""
-        if not len(self.key):
-            return np.full(len(keys), -1, dtype=np.int64)
-        places = np.minimum(np.searchsorted(self.key, keys), len(self.key) - 1)
-        return np.where(self.key[places] == keys, places, -1)
+        return located(self.key, keys)
 
 
 def unit_key(kind: U64, pattern: U64, host: U64, hour: I64) -> U64:
@@ -172,7 +172,7 @@ def scored(units: Mapping[str, Columns], score: Callable[[str, Columns], Floats]
     if not made:
         return ScoredUnits(np.zeros(0, np.uint64), np.zeros(0), np.zeros(0, np.int32), np.zeros(0, np.int64), ())
     key = np.concatenate([k for k, _ in made])
-    order = np.argsort(key, kind="stable")
+    order = np.argsort(key)
     number = np.concatenate([np.full(len(k), i, np.int32) for i, (k, _) in enumerate(made)])
     row = np.concatenate([np.arange(len(k)) for k, _ in made])
     return ScoredUnits(key[order], np.concatenate([s for _, s in made])[order], number[order], row[order], kinds)

@@ -51,7 +51,7 @@ class Pick:
                 first = _first_few(found[hits], columns["time"][hits], _ids(batch, places))
                 if len(first):
                     yield packed("row", rows.kind, plain(batch, places[first], found[hits][first], rows.kind))
-            encoder.words.clear()
+            encoder.forget()
 
 
 def _ids(batch: pa.RecordBatch, places: np.ndarray) -> np.ndarray:
