@@ -12,7 +12,7 @@ import pytest
 from faces import sample
 from vizsla.errors import VizslaError
 from vizsla.faces import jsonl
-from vizsla.faces.record import from_record, schema, to_record
+from vizsla.faces.record import NATIVE, TEXT, from_record, schema, to_record
 from vizsla.nouns import Context, Finding
 from vizsla.safe import hidden
 
@@ -150,3 +150,23 @@ def test_a_record_that_lacks_a_field_is_refused_in_words(field: str) -> None:
     del record[field]
     with pytest.raises(VizslaError, match="schema"):
         from_record(record)
+
+
+def test_long_texts_are_cut_with_their_length_wherever_they_are_repeated() -> None:
+    """A megabyte in a field: its copies stay small, the event that holds it whole is named."""
+    huge = "A" * (1 << 20)
+    whole = sample.finding()
+    event = dataclasses.replace(whole.evidence[0].events[0], native={"CommandLine": huge, huge: "v"})
+    reason = dataclasses.replace(whole.evidence[0].reasons[0], raw=huge, value=huge, text=huge)
+    finding = dataclasses.replace(
+        whole, evidence=(dataclasses.replace(whole.evidence[0], events=(event,), reasons=(reason,), why=huge),)
+    )
+    record = to_record(finding)
+    line = record["evidence"][0]
+    assert line["why"] == line["reasons"][0]["raw"] == "A" * TEXT + "… (cut: 1,048,576 characters)"
+    native = line["events"][0]["native"]
+    assert native["CommandLine"] == "A" * NATIVE + "… (cut: 1,048,576 characters)"
+    assert max(map(len, native)) < TEXT + 50
+    assert (line["events"][0]["id"], line["events"][0]["table"]) == (event.id, event.table)
+    assert len(jsonl.line(finding)) < 100_000
+    assert to_record(from_record(record)) == record  # what was cut is not cut again

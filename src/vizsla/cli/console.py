@@ -27,7 +27,13 @@ def stdout() -> Console:
     """A console for results: no markup, no emoji names, no highlighting, so that event text stays text."""
     from rich.console import Console
 
-    return Console(markup=False, emoji=False, highlight=False, width=width(), soft_wrap=False)
+    class Output(Console):
+        """A reader that went away is told to the command, which ends as other programs do, not with an error."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Output(markup=False, emoji=False, highlight=False, width=width(), soft_wrap=False)
 
 
 def stderr() -> Console:

@@ -83,7 +83,12 @@ def events(
         str | None, typer.Option(metavar="T[/10m]", help="Within ten minutes (or what follows the slash) of this time.")
     ] = None,
     where: Annotated[
-        str | None, typer.Option(metavar="EXPR", help="An SQL condition, such as \"process.name = 'cmd.exe'\".")
+        str | None,
+        typer.Option(
+            metavar="EXPR",
+            help="A condition on the view's fields: comparisons, like, in, is null, and, or, not; such as "
+            "\"process.name = 'cmd.exe' and not user.name like 'adm%'\".",
+        ),
     ] = None,
     since: SinceOption = None,
     until: UntilOption = None,

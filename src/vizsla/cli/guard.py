@@ -79,8 +79,21 @@ def unexpected(error: BaseException) -> None:
     )
 
 
+def unread() -> bool:
+    """Whether the reader of standard output went away, as `head` does; what is left then goes nowhere."""
+    # The parser of the command line swaps the streams for ones that hide it, and leaves with 1.
+    hidden = any(type(stream).__name__ == "PacifyFlushWrapper" for stream in (sys.stdout, sys.stderr))
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        hidden = True
+    if hidden:
+        silence()
+    return hidden
+
+
 def silence() -> None:
     """Nobody reads standard output any more: send what is left to nowhere, so that Python's exit says nothing."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, sys.__stdout__.fileno() if sys.__stdout__ else 1)
     os.close(nowhere)

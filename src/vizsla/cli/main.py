@@ -57,18 +57,19 @@ def root(
 
 
 def main() -> None:
-    """The entry point: standard output is UTF-8 whatever the locale, and a closed pipe is no error."""
+    """The entry point: standard output is UTF-8 whatever the locale, and a reader that goes away is no error."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure:
             reconfigure(encoding="utf-8", errors="backslashreplace")
+    code: object = guard.DONE
     try:
         app()
-    finally:
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            guard.silence()
+    except SystemExit as left:
+        code = left.code
+    if guard.unread():
+        code = guard.PIPE
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

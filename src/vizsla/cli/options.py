@@ -15,6 +15,7 @@ import typer
 from vizsla.errors import UsageError
 
 DEFAULT_LAKE = "vizsla-lake"
+_ANALYTICS = Path(__file__).resolve().parents[1] / "analytics"
 
 
 class Format(StrEnum):
@@ -82,6 +83,14 @@ OutputOption = Annotated[
 
 _AGO = re.compile(r"(\d{1,6}(?:\.\d+)?)\s*(s|m|h|d|w)", re.IGNORECASE)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def analytics_known() -> str:
+    """The analytics that ship with Vizsla, by the names of their files: help must not wait for them to load."""
+    from pkgutil import iter_modules
+
+    own = sorted(found.name for found in iter_modules([str(_ANALYTICS)]) if not found.name.startswith("_"))
+    return f"Shipped: {', '.join(own)}; `vizsla doctor` lists those installed beside."
 
 
 def lake_path(lake: str | None) -> str:

@@ -24,6 +24,8 @@ from vizsla.nouns import (
 )
 
 Json = dict[str, Any]
+_MARK = 64  # more than the mark of what was cut takes
+TEXT, NATIVE = 4_096, 16_384  # characters of a text, and of a native field, that a record holds
 
 
 def schema() -> Json:
@@ -35,7 +37,28 @@ def schema() -> Json:
 
 
 def to_record(finding: Finding) -> Json:
-    """The finding as JSON-ready data: dicts, lists, strings, numbers, None. Times are RFC 3339 in UTC."""
+    """The finding as JSON-ready data: dicts, lists, strings, numbers, None. Times are RFC 3339 in UTC.
+
+    A text of more than TEXT characters (NATIVE of a native field) is cut, with its length: a finding repeats what its
+    events hold many times over. The lake holds it whole, under the event's id and table.
+    """
+    record: Json = _cut(_whole_record(finding), TEXT)
+    return record
+
+
+def _cut(value: Any, longest: int) -> Any:
+    if isinstance(value, str):
+        if len(value) <= longest + _MARK:  # what was cut before stays as it is
+            return value
+        return f"{value[:longest]}… (cut: {len(value):,} characters)"
+    if isinstance(value, list):
+        return [_cut(item, longest) for item in value]
+    if isinstance(value, dict):
+        return {_cut(key, TEXT): _cut(item, NATIVE if key == "native" else longest) for key, item in value.items()}
+    return value
+
+
+def _whole_record(finding: Finding) -> Json:
     return {
         "schema": SCHEMA,
         "rank": finding.rank,
