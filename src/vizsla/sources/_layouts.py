@@ -1,9 +1,10 @@
 r"""What stands in a line, said in a text: our own, Apache's LogFormat, or nginx's log_format.
 
 Ours: `{remote_host} {ident} {user} [{time}] "{request:request}" {status} {bytes}`. What stands in braces is a value,
-all else is text between values; braces themselves are doubled. A value in double quotes may hold escaped ones. After
-a colon: `request` (an HTTP request line, given out as method, uri and protocol), `padded` (blanks before it mean
-nothing), `empty` (it may be empty).
+all else is text between values; braces themselves are doubled. A value in double quotes may hold escaped ones; one that
+stands in no quotes and behind no opening bracket holds no blank. After a colon: `request` (an HTTP request line, given
+out as method, uri and protocol), `padded` (blanks before it mean nothing), `empty` (it may be empty), `text` (it may
+hold blanks, and what begins the text behind it), `bare` (text that does not begin with a quote).
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from vizsla.sources._rows import native
 from vizsla.sources._spans import Layout, Value
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}:]+)(?::([a-z,]+))?\}")
-_FLAGS = frozenset(("request", "padded", "empty"))
+_OPENING = ("[", "{", "(", "<")
+_FLAGS = frozenset(("request", "padded", "empty", "text", "bare"))
 _APACHE = re.compile(r"%[!0-9,]*[<>]?(?:\{([^}]*)\})?[<>]?(\^[a-z]{2}|[a-zA-Z%])")
 _NGINX = re.compile(r"\$\{?([a-z_][a-z0-9_]*)\}?")
 _QUOTED = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)\"""")
 
 _DIRECTIVES = {
-    "h": "remote_host", "a": "remote_host", "l": "ident", "u": "user", "s": "status", "b": "bytes", "B": "bytes",
+    "h": "remote_host", "a": "remote_host", "l": "ident", "u": "user:text", "s": "status", "b": "bytes", "B": "bytes",
     "O": "bytes_out", "I": "bytes_in", "S": "bytes_total", "v": "vhost", "V": "vhost", "p": "vhost_port",
     "D": "duration_us", "T": "duration_s", "f": "filename", "m": "method", "U": "path", "q": "query", "H": "protocol",
     "A": "local_ip", "k": "keepalive", "X": "connection_status", "P": "pid", "L": "log_id", "R": "handler",
@@ -32,8 +34,8 @@ _DIRECTIVES = {
 _HEADERS = {"i": "", "o": "out_", "C": "cookie_", "e": "env_", "n": "note_", "x": "ssl_", "^ti": "trailer_",
             "^to": "out_trailer_"}  # fmt: skip
 _VARIABLES = {
-    "remote_addr": "remote_host", "remote_user": "user", "time_local": "time", "time_iso8601": "time", "msec": "time",
-    "body_bytes_sent": "bytes", "bytes_sent": "bytes_out", "host": "vhost", "server_name": "vhost",
+    "remote_addr": "remote_host", "remote_user": "user:text", "time_local": "time", "time_iso8601": "time",
+    "msec": "time", "body_bytes_sent": "bytes", "bytes_sent": "bytes_out", "host": "vhost", "server_name": "vhost",
     "server_port": "vhost_port", "request_uri": "uri", "uri": "path", "args": "query", "query_string": "query",
     "request_method": "method", "server_protocol": "protocol", "request_time": "duration_s", "server_addr": "local_ip",
     "request_length": "bytes_in",
@@ -69,8 +71,10 @@ def layout_of(text: str, empty: tuple[str, ...] = ("-",)) -> Layout:
             raise SourceError(f"nothing stands between {raw!r} and the value after it", where=text,
                               fix="only text between two values tells where one ends")  # fmt: skip
         quoted = before.endswith('"') and until.startswith('"')
-        said = {flag: flag in given for flag in _FLAGS}
-        values.append(Value(_fresh(native(raw), names), until, quoted, **said))
+        said = {flag: flag in given for flag in ("request", "padded", "empty", "text", "bare")}
+        free = quoted or before.endswith(_OPENING) or given & {"text", "bare"}
+        stop = "" if free else " "
+        values.append(Value(_fresh(native(raw), names), until, quoted, stop=stop, **said))
     return Layout(tuple(values), parts[0][0], empty)
 
 

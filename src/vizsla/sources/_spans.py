@@ -26,7 +26,7 @@ BLOCK = 1 << 20
 MAX_PADDING = 40  # spaces before a value that is written right-aligned
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-_BACKSLASH, _SPACE, _DASH, _RETURN, _FEED = 92, 32, 45, 13, 10
+_BACKSLASH, _SPACE, _QUOTE, _RETURN, _FEED = 92, 32, 34, 13, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class Value:
 
     `quoted`: it stands in quotes, may be empty, and a backslash escapes what follows it. `empty`: it may be empty.
     `padded`: spaces before it mean nothing. `request`: it is an HTTP request line, given out as method, uri and
-    protocol where it is one.
+    protocol where it is one. `text`: it may hold what begins the text behind it. `stop`: a character that it
+    does not hold. Of the last value, `bare`: it does not begin with a quote.
     """
 
     name: str
@@ -44,6 +45,9 @@ class Value:
     padded: bool = False
     request: bool = False
     empty: bool = False
+    text: bool = False
+    stop: str = ""
+    bare: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,13 +88,20 @@ REQUEST = ("request", "method", "uri", "protocol")
 def _strict(value: Value) -> str:
     many = "*" if value.empty else "+"
     if not value.until:
-        return f".{many}"
-    end = re.escape(value.until[0])
+        return _ending(value, many)
+    end = re.escape(value.until[0] + value.stop)
     return rf"(?:[^\\{end}]|\\.)*" if value.quoted else f"[^{end}]{many}"
 
 
 def _loose(value: Value) -> str:
-    return ".*?" if value.quoted or value.empty else ".+?"
+    if value.until and (value.quoted or value.text):
+        return ".*?" if value.quoted or value.empty else ".+?"
+    return _strict(value)
+
+
+def _ending(value: Value, many: str) -> str:
+    one = f"[^{re.escape(value.stop)}]" if value.stop else "."
+    return f'[^"]{one}*' if value.bare else one + many
 
 
 class Block:
@@ -162,10 +173,10 @@ def blocks(stream: BinaryIO, name: str, block: int = BLOCK) -> Iterator[Block | 
 Span = tuple[Ints, Ints]
 
 
-def _split(block: Block, rows: Ints, layout: Layout) -> tuple[Bools, list[Span]]:
-    """Which of the lines fit, and where the values of all of them begin and end (of those that fit, truly)."""
+def _split(block: Block, rows: Ints, layout: Layout) -> tuple[Bools, Bools, list[Span]]:
+    """Which of the lines fit, which cannot be told for an escape, and the values' spans (of those that fit, truly)."""
     cursor, limit = block.starts[rows], block.ends[rows]
-    fits = np.ones(len(rows), dtype=bool)
+    fits, escaped = np.ones(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
     for k, byte in enumerate(layout.begin.encode()):
         fits &= block.at(cursor + k) == byte
     cursor = cursor + len(layout.begin.encode())
@@ -175,27 +186,33 @@ def _split(block: Block, rows: Ints, layout: Layout) -> tuple[Bools, list[Span]]
         if value.padded:
             cursor, last = _unpadded(block, cursor), -1
         until = value.until.encode()
-        if not until:
-            end = np.maximum(limit, cursor)
-            fits &= cursor <= limit
-        else:
+        if until:
             positions = block.positions(until[0])
             index = index + 1 if last == until[0] else positions.searchsorted(cursor)
             end = positions.take(index, mode="clip")
             last = until[0] if len(until) == 1 and not value.quoted else -1
+            if value.quoted:
+                escaped |= fits & (end > cursor) & (end < limit) & (block.at(end - 1) == _BACKSLASH)
+                fits &= ~escaped
             for k, byte in enumerate(until[1:], 1):
                 fits &= block.at(end + k) == byte
             fits &= end + len(until) <= limit
-        if value.quoted:
-            fits &= (end == cursor) | (block.at(end - 1) != _BACKSLASH)
-        elif not value.empty:
+        else:
+            end = np.maximum(limit, cursor)
+            fits &= cursor <= limit
+            if value.bare:
+                fits &= block.at(cursor) != _QUOTE
+        if value.stop and value.stop != value.until[:1]:
+            positions = block.positions(ord(value.stop))
+            fits &= positions.take(positions.searchsorted(cursor), mode="clip") >= end
+        if not value.quoted and not value.empty:
             fits &= end > cursor
         found.append((cursor, end))
         if not fits.any():
-            return fits, found
+            return fits, escaped, found
         cursor = end + len(until)
     fits &= cursor == limit if layout.values[-1].until else True
-    return fits, found
+    return fits, escaped, found
 
 
 def _unpadded(block: Block, cursor: Ints) -> Ints:
@@ -228,17 +245,22 @@ def read_block(block: Block, layouts: Sequence[Layout], rows: Ints | None = None
     for layout in layouts:
         if not len(left):
             break
-        fits, spans = _split(block, left, layout)
+        fits, escaped, spans = _split(block, left, layout)
         if fits.all():
             parts.append(_Part(left, _columns(block, layout, spans)))
             left = left[:0]
-        elif fits.any():
+            continue
+        if fits.any():
             spans = [(begin[fits], end[fits]) for begin, end in spans]
             parts.append(_Part(left[fits], _columns(block, layout, spans)))
-            left = left[~fits]
-    if len(left) and not exact:
-        slow, left = _by_pattern(block, layouts, left)
-        parts += slow
+        if escaped.any():
+            part, odd = _by_pattern(block, layout, layout.strict, left[escaped])
+            parts += part
+            fits |= np.isin(left, left[escaped]) & ~np.isin(left, odd)
+        left = left[~fits]
+    for layout in () if exact else layouts:
+        part, left = _by_pattern(block, layout, layout.loose, left)
+        parts += part
     return *_together(parts), left
 
 
@@ -298,24 +320,20 @@ def _nothing(block: Block, begin: Ints, end: Ints, empty: Sequence[str]) -> Bool
     return found
 
 
-def _by_pattern(block: Block, layouts: Sequence[Layout], rows: Ints) -> tuple[list[_Part], Ints]:
-    """Lines that do not fit at once: as they should be written, then as they may have been meant."""
+def _by_pattern(block: Block, layout: Layout, pattern: str, rows: Ints) -> tuple[list[_Part], Ints]:
+    """Those of the lines that a layout's pattern matches, and the others."""
+    if not len(rows):
+        return [], rows
     lines = pa.array([block.line(row) for row in rows.tolist()], pa.string())
-    parts = []
-    for pattern, layout in [*((t.strict, t) for t in layouts), *((t.loose, t) for t in layouts)]:
-        if not len(rows):
-            break
-        matched = pc.extract_regex(lines, pattern)
-        fits = matched.is_valid()
-        held = fits.to_numpy(zero_copy_only=False)
-        if held.any():
-            values = [column.to_pylist() for column in matched.filter(fits).flatten()]
-            cells = [_named(layout, row) for row in zip(*values, strict=True)]
-            columns = zip(layout.names, map(list, zip(*cells, strict=True)), strict=True)
-            arrays = {name: pa.array(column, pa.string()) for name, column in columns}
-            parts.append(_Part(rows[held], {n: a for n, a in arrays.items() if a.null_count < len(a)}))
-            rows, lines = rows[~held], lines.filter(pc.invert(fits))
-    return parts, rows
+    matched = pc.extract_regex(lines, pattern)
+    held = matched.is_valid().to_numpy(zero_copy_only=False)
+    if not held.any():
+        return [], rows
+    values = [column.to_pylist() for column in matched.drop_null().flatten()]
+    cells = [_named(layout, row) for row in zip(*values, strict=True)]
+    columns = zip(layout.names, map(list, zip(*cells, strict=True)), strict=True)
+    arrays = {name: pa.array(column, pa.string()) for name, column in columns}
+    return [_Part(rows[held], {n: a for n, a in arrays.items() if a.null_count < len(a)})], rows[~held]
 
 
 def _named(layout: Layout, values: Sequence[str | None]) -> list[str | None]:

@@ -78,7 +78,7 @@ def _layouts(names: tuple[str, ...], separators: str) -> tuple[Layout, ...]:
     found = []
     for separator in separators:
         between = [separator] * (len(names) - 1) + [""]
-        values = [Value(n, b, empty=separator != " ") for n, b in zip(names, between, strict=True)]
+        values = [Value(n, b, empty=separator != " ", stop=separator) for n, b in zip(names, between, strict=True)]
         found.append(Layout(tuple(values)))
     return tuple(found)
 
