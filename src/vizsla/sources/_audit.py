@@ -76,6 +76,8 @@ class AuditEvents:
         key = (node, found["time"], found["serial"])
         event = self.open.get(key)
         if event is None:
+            if found["node"]:
+                carrier = {**carrier, "node": found["node"]}
             event = self.open[key] = Event(place, node or None, carrier)
         if kind == "EXECVE":
             record = execve_fields(found["body"])
