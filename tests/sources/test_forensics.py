@@ -12,8 +12,11 @@ import evtx
 import pytest
 from source_samples import events, items, refusals, stamped, totals, unknown, written
 
+from vizsla.lake import Lake
+from vizsla.reading import Stamped
 from vizsla.sources import registry
 from vizsla.sources._declared import declared, samples
+from vizsla.view import view_table
 
 CSVS = ("mftecmd", "mftecmd_usn", "pecmd", "pecmd_timeline", "appcompatcacheparser", "amcacheparser_files",
         "amcacheparser_programs", "amcacheparser_drivers", "amcacheparser_devices", "autoruns", "mactime",
@@ -249,3 +252,43 @@ def test_no_other_log_is_taken(real_data: Path) -> None:
 
 def test_what_stands_behind_them_is_said() -> None:
     assert all(declared()[name]["verified"] for name in CSVS)
+
+
+FILLED: list[tuple[str, str, dict[str, Any]]] = [
+    ("file", "mftecmd", {"file.path": ".\\Windows\\Temp\\a.exe", "file.size": 1024, "event.action": "file-listed",
+                         "file.mtime": "2019-01-01 00:00:00.0000000"}),
+    ("file", "mftecmd_usn", {"file.path": ".\\Windows\\Temp\\a.exe", "event.reason": "FileCreate|Close"}),
+    ("file", "bodyfile", {"file.path": "/lost+found", "file.name": "lost+found", "file.size": 12288}),
+    ("file", "mactime", {"file.path": "/tmp/a.sh", "file.directory": "/tmp", "event.reason": "m..."}),
+    ("file", "plaso_l2tcsv", {"file.name": "a.exe", "event.reason": "Content Modification Time"}),
+    ("execution", "pecmd", {"process.name": "CMD.EXE", "execution.run_count": 3, "execution.artifact": "prefetch",
+                            "execution.last_run": "2025-03-04 10:11:12"}),
+    ("execution", "pecmd_timeline", {"process.name": "CMD.EXE"}),
+    ("execution", "plaso_json", {"process.name": "CMD.EXE", "execution.run_count": 3}),
+    ("execution", "appcompatcacheparser", {"process.name": "a.exe", "execution.confirmed": True}),
+    ("execution", "amcacheparser_files", {"process.executable": "c:\\users\\ada\\a.exe",
+                                          "file.hash.sha1": "da39a3ee5e6b4b0d3255bfef95601890afd80709"}),
+    ("inventory", "amcacheparser_programs", {"inventory.kind": "software", "inventory.name": "Some Tool"}),
+    ("inventory", "amcacheparser_drivers", {"inventory.kind": "driver", "file.code_signature.signed": False}),
+    ("inventory", "autoruns", {"inventory.kind": "autorun", "inventory.name": "Updater", "file.name": "up.exe",
+                               "file.hash.md5": "d41d8cd98f00b204e9800998ecf8427e"}),
+    ("inventory", "task_xml", {"inventory.kind": "task", "scheduled_task.name": "\\Update", "file.name": "a.exe"}),
+    ("scheduled_task", "task_xml", {"scheduled_task.action": "C:\\a.exe"}),
+    ("inventory", "velociraptor", {"inventory.kind": "process", "user.name": "ada"}),
+    ("process", "velociraptor", {"process.pid": 4321, "process.parent.pid": 4, "process.executable": "C:\\a.exe"}),
+    ("process", "volatility", {"process.pid": 4, "process.name": "System"}),
+    ("authentication", "evtxecmd", {"user.name": "ada", "winlog.logon.type": "Network"}),
+    ("script", "powershell_transcript", {"script.content": "whoami", "script.context": "corp\\ada",
+                                         "process.pid": 4321, "user.name": "ada"}),
+]  # fmt: skip
+
+
+def test_views_are_filled(tmp_path: Path, duckdb_engine: Any) -> None:
+    lake = Lake.open(tmp_path / "lake", create=True)
+    for name in {name for _, name, _ in FILLED}:
+        for item in items(written(tmp_path, samples()[name], f"{name}.txt")):
+            if isinstance(item, Stamped):
+                lake.append({item.table: [item.events]})
+    for view, name, wanted in FILLED:
+        rows = duckdb_engine.collect(view_table(duckdb_engine, lake, view)).to_pylist()
+        assert any(wanted == {field: row[field] for field in wanted} for row in rows), (view, name)
