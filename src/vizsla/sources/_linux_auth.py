@@ -8,7 +8,7 @@ from vizsla.sources._patterns import Patterns
 
 _FROM = r"(?P<source>\S+)(?: port (?P<source_port>\d+))?"
 _PRE = r"(?: \[preauth\])?"
-_WHO = r"(?:(?:authenticating |invalid )?user (?P<user>.*) )?"
+_WHO = r"(?:(?:authenticating |invalid )?user (?P<user>.*?) )?"
 _PAM = r"pam_(?P<pam_module>\w+)\((?P<service>[^:)]*):(?P<pam_type>\w+)\): "
 _FAILURE = (
     r"logname=(?P<logname>\S*) uid=(?P<uid>\S*) euid=(?P<euid>\S*) tty=(?P<tty>\S*) ruser=(?P<ruser>\S*) "

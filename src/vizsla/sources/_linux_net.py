@@ -103,6 +103,9 @@ def packet(message: str) -> tuple[tuple[str, ...], list[str]]:
         if word.startswith("["):
             start, word = "inner_", word[1:]
             name, equals, value = word.partition("=")
+        if word == "]":
+            start = ""
+            continue
         if not equals:
             flags.append(start + name.rstrip("]"))
             continue
