@@ -25,6 +25,7 @@ COPIES = 12  # of the public EVTX, which bring about 32,000 records
 
 ABOUT = {
     "ingest": "EVTX and JSON lines into the lake, beside the bare parser and DuckDB",
+    "lines": "lines of Zeek, web servers, syslog and CSV into the lake, beside DuckDB",
     "kill": "an ingest killed at random moments, started again",
     "haystack": "real attacks among real benign events, beside two simple rules",
     "calibration": "whether claimed p-values and e-values hold",
@@ -72,6 +73,7 @@ RUNS: dict[str, Callable[[Sequence[str]], list[Row]]] = {
     "calibration": module_rows("calibration"),
     "scale": module_rows("scale"),
     "ingest": ingest_rows,
+    "lines": lambda arguments: own_process("lines", arguments),
     "kill": kill_rows,
     "spark_scale": lambda arguments: own_process("spark_scale", arguments),
 }
