@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import socket
 import subprocess
+import tarfile
 import time
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -352,3 +355,17 @@ def test_of_all_real_files_only_these_are_taken(real_data: Path) -> None:
             if not isinstance(log, Rejected) and (source := recognise(log)) is not None and source.name in OWN:
                 taken[path.name] = source.name
     assert taken == EXPECTED
+
+
+def test_an_archive_says_when_its_members_were_written(tmp_path: Path) -> None:
+    content = b"Feb  5 10:00:00 h app: x\n"
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo("messages", (2019, 6, 1, 0, 0, 0)), content)
+        archive.writestr(zipfile.ZipInfo("no time", (1980, 1, 1, 0, 0, 0)), content)
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        member = tarfile.TarInfo("messages")
+        member.size, member.mtime = len(content), int(datetime(2018, 6, 1, tzinfo=UTC).timestamp())
+        tar.addfile(member, io.BytesIO(content))
+    os.utime(tmp_path / "a.zip", (WRITTEN / 1e6, WRITTEN / 1e6))
+    assert [row["_time"].year for row in events(tmp_path / "a.zip")] == [2019, 2026]
+    assert [row["_time"].year for row in events(tmp_path / "a.tar")] == [2018]

@@ -13,6 +13,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -34,6 +35,7 @@ class Log:
 
     def __init__(self, name: str, opener: Callable[[], BinaryIO], path: str | None = None) -> None:
         self.name, self.path, self._opener = name, path, opener
+        self.modified: float | None = None  # seconds since 1970: when it was last written, where an archive says so
         self.account = Account()
         self._head: bytes | None = None
 
@@ -121,6 +123,7 @@ def _compressed(log: Log, kind: str, level: int, layers: int) -> Iterator[LogFil
         return unpacked(kind, log.open(), inner.account)
 
     inner = Log(log.name, opener)
+    inner.modified = log.modified
     yield from _logs(inner, level, layers)
     if inner.account.damage:
         yield Rejected(f"{log.name}#{inner.account.given}", inner.account.damage)
@@ -177,8 +180,18 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, total:
         return guarded(stream, inner.account)
 
     inner = Log(name, opener)
+    inner.modified = _told(member)
     inner.account.parents = (total,)
     return inner
+
+
+def _told(member: zipfile.ZipInfo) -> float | None:
+    """When a member was last written, as the archive says, its local time taken as UTC; None where that is no time."""
+    try:
+        moment = datetime(*member.date_time, tzinfo=UTC)
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.year > 1980 else None
 
 
 class _Broken:
@@ -235,6 +248,7 @@ def _tar(log: Log, level: int) -> Iterator[LogFile | Rejected]:
                         yield Rejected(f"{name}#0", "refused: too many members, or one of more than 64 GiB")
                         continue
                     inner = _Streamed(name, _extracted(archive, member), lambda n=number: _again(log, n))  # type: ignore[misc]
+                    inner.modified = float(member.mtime) or None
                     yield from _logs(_reread(inner), level, 0)
                     if inner.account.damage:
                         yield Rejected(f"{name}#{inner.account.given}", inner.account.damage)
@@ -252,7 +266,9 @@ def _reread(log: Log) -> Log:
         copy.seek(0)
         return cast(BinaryIO, io.BufferedReader(_Kept(copy)))
 
-    return Log(log.name, opener)
+    kept = Log(log.name, opener)
+    kept.modified = log.modified
+    return kept
 
 
 class _Kept(io.RawIOBase):
