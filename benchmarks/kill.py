@@ -211,7 +211,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"undisturbed: {sum(n for n, _ in expected.values()):,} rows in {len(expected)} tables, {needed:.1f} s")
         while kills < chosen.moments:
             lake = scratch / f"lake{kills}"
-            killed, ended = [], 0
+            killed: list[float] = []
+            ended = 0
             while len(killed) < min(chosen.each, chosen.moments - kills) and ended < 5:
                 process = start(lake, chosen.logs)
                 moment = chance.uniform(0.0, needed)  # a second run of one lake needs less, and may end before
