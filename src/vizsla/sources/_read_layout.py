@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 OPTIONS = frozenset(("layouts", "apache", "nginx", "before", "empty", "comments"))
 LINES, MOST = 50, 0.8
-HEAD = 65536
 
 
 def check(options: Mapping[str, Any], where: str) -> None:

@@ -106,8 +106,8 @@ class W3c:
         return 0.95 if re.search(rb"^#(?:Version|Software):", head, re.MULTILINE) else 0.7
 
     def growth(self, head: bytes) -> Growth | None:
-        """The directives are all that a line's meaning rests on."""
-        return Growth(marked=b"#")
+        """The directives are all that a line rests on; behind a byte order mark, places are not the file's own."""
+        return None if head.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")) else Growth(marked=b"#")
 
     def read(self, file: LogFile) -> Iterator[Batch | Rejected]:
         header = Header()
