@@ -122,3 +122,9 @@ def test_any_damage_costs_little_and_is_told(log: Path, tmp_path: Path, at: int,
     assert len(rows) >= 0.6 * sum(whole.values())
     if native(rows) & whole != whole:
         assert refusals(found)
+
+
+def test_a_records_number_beyond_all_bounds(log: Path, tmp_path: Path) -> None:
+    data = bytearray(log.read_bytes()[: 4096 + CHUNK])
+    data[4096 + 512 + 8 : 4096 + 512 + 16] = b"\xff" * 8
+    assert len(events(written(tmp_path, bytes(data), "number.evtx"))) >= 40

@@ -23,6 +23,7 @@ from vizsla.sources._windows import SPECS, WindowsTables, flatten_event, put, qu
 
 MAGIC = b"ElfFile\x00"
 CHECK_EVERY = 1024
+LARGEST = (1 << 63) - 1  # a damaged record's number may be beyond what places can be
 MOST = CHUNK // 28  # records in a chunk: each has a header of 24 bytes and its size in 4
 
 
@@ -180,13 +181,14 @@ def _add(tables: WindowsTables, record: dict[str, Any], recovered: str = "") -> 
         return f"no event in the record: {error}"
     if not isinstance(event, dict):
         return "no event in the record"
+    place = min(record["event_record_id"], LARGEST)
     quick = None if recovered else quick_row(event)
-    if quick is None or not _add_quick(tables, event, *quick, record["event_record_id"]):
+    if quick is None or not _add_quick(tables, event, *quick, place):
         flat = flatten_event(event)
         if recovered:
             put(flat, "Recovered", recovered)
         rows = tables.rows(_table(flat.get("Channel"), flat.get("Provider_Name")))
-        rows.add(tuple(flat), tuple(flat.values()), record["event_record_id"])
+        rows.add(tuple(flat), tuple(flat.values()), place)
         rows.bytes += len(data)
     return None
 
