@@ -101,15 +101,16 @@ def test_osquery_in_all_its_formats() -> None:
     assert {(row["_host"], row["name"], row["_table"]) for row in found} == {("web1", "pack/x", "osquery_pack_x")}
 
 
+NANOS = "1714557600000000000"
 OTEL = {"resourceMetrics": [{
     "resource": {"attributes": [{"key": "host.name", "value": {"stringValue": "WEB1"}}]},
     "scopeMetrics": [{"metrics": [
         {"name": "cpu", "unit": "1", "gauge": {"dataPoints": [
-            {"timeUnixNano": "1714557600000000000", "asDouble": 0.25, "attributes": [{"key": "cpu", "value": {"intValue": "0"}}]},
+            {"timeUnixNano": NANOS, "asDouble": 0.25, "attributes": [{"key": "c", "value": {"intValue": "0"}}]},
             {"timeUnixNano": "1714557660000000000", "asInt": "3"}]}},
-        {"name": "requests", "sum": {"isMonotonic": True, "dataPoints": [{"timeUnixNano": "1714557600000000000", "asInt": "9"}]}},
+        {"name": "requests", "sum": {"isMonotonic": True, "dataPoints": [{"timeUnixNano": NANOS, "asInt": "9"}]}},
         {"name": "latency", "unit": "ms", "histogram": {"dataPoints": [
-            {"timeUnixNano": "1714557600000000000", "count": "4", "sum": 10.5, "bucketCounts": ["1", "3"]}]}},
+            {"timeUnixNano": NANOS, "count": "4", "sum": 10.5, "bucketCounts": ["1", "3"]}]}},
     ]}],
 }]}  # fmt: skip
 SADF = {
@@ -146,7 +147,8 @@ PDH = (
     '"05/01/2024 11:00:00.500","12.5"," "\r\n"05/01/2024 11:00:01.500","1","2"\r\n'
 )
 PROMETHEUS = {"status": "success", "data": {"resultType": "matrix", "result": [
-    {"metric": {"__name__": "up", "instance": "web1:9100", "job": "node"}, "values": [[1714557600, "1"], [1714557660.25, "NaN"]]},
+    {"metric": {"__name__": "up", "instance": "web1:9100", "job": "node"},
+     "values": [[1714557600, "1"], [1714557660.25, "NaN"]]},
 ]}}  # fmt: skip
 BEAT = {
     "@timestamp": "2024-05-01T10:00:00Z",

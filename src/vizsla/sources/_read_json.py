@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 from vizsla.errors import SourceError
 from vizsla.source import Batch, Growth, LogFile, Rejected
 from vizsla.sources._encoding import utf8_stream
+from vizsla.sources._flatten import Flattener as Flattener  # others take it from here
 from vizsla.sources._heads import at, json_head, names
-from vizsla.sources._json import Bad, json_growth, records
+from vizsla.sources._json import Bad, Portion, json_growth, records, uncollected
 from vizsla.sources._placing import Placing
 from vizsla.sources._rows import Rows, as_text
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 OPTIONS = frozenset(("records", "unwrap", "keep", "depth", "rename", "first", "pairs", "lift",
                      "merge"))  # fmt: skip
-DEPTH = 8
+MOST_DEALT = 1000  # values remembered that name a table
 MOST = 0.8  # share of the head's records that must show the signs
 
 
@@ -86,83 +87,6 @@ def _listed(value: Any) -> list[str]:
     return [] if not value else list(map(str, value)) if isinstance(value, list) else [str(value)]
 
 
-class Flattener:
-    """Records as names and values, dotted where they nest. Names of a nesting are made once."""
-
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        self.keep = frozenset(options.get("keep") or ())
-        self.depth = int(options.get("depth") or DEPTH)
-        self.rename: Mapping[str, str] = options.get("rename") or {}
-        self.first = frozenset(options.get("first") or ())
-        self.pairs: Mapping[str, list[str]] = options.get("pairs") or {}
-        self.merge = frozenset(options.get("merge") or ())
-        self.lifted: dict[str, frozenset[str]] = {}
-        for path in options.get("lift") or ():
-            kept = next(name for name in self.keep if path.startswith(name + "."))
-            self.lifted[kept] = self.lifted.get(kept, frozenset()) | {path.removeprefix(kept + ".")}
-        self.lists = self.first | set(self.pairs)
-        self.known: dict[str, dict[str, str]] = {}  # by prefix: key to whole name
-
-    def __call__(self, record: dict[str, Any]) -> tuple[tuple[str, ...], list[Any]]:
-        found: list[str] = []
-        values: list[Any] = []
-        self._walk(record, "", 1, found, values)
-        return tuple(found), values
-
-    def _walk(self, record: dict[str, Any], prefix: str, depth: int, found: list[str], values: list[Any]) -> None:
-        known = self.known.get(prefix)
-        if known is None:
-            known = self.known[prefix] = {}
-        for key, value in record.items():
-            name = known.get(key)
-            if name is None:
-                if len(known) > 10_000:  # keys that are data
-                    known.clear()
-                whole = prefix + key
-                name = known[key] = self.rename.get(whole, whole)
-            if name in self.merge and type(value) is dict:
-                self._merge(value, depth, found, values)
-                continue
-            if type(value) is dict and value and depth < self.depth and name not in self.keep:
-                self._walk(value, name + ".", depth + 1, found, values)
-                continue
-            if type(value) is dict and name in self.lifted:
-                for field in self.lifted[name] & value.keys():
-                    found.append(self.rename.get(f"{name}.{field}", f"{name}.{field}"))
-                    values.append(value[field])
-            elif type(value) is list and name in self.lists:
-                if name in self.pairs and (fields := _paired(value, *self.pairs[name])) is not None:
-                    self._walk(fields, name + ".", depth + 1, found, values)
-                    continue
-                if name in self.first and value:
-                    self._walk({"0": value[0]}, name + ".", depth, found, values)
-            found.append(name)
-            values.append(value)
-
-    def _merge(self, record: dict[str, Any], depth: int, found: list[str], values: list[Any]) -> None:
-        """Fields without a prefix; one that says what is said already is left out."""
-        own: list[str] = []
-        told: list[Any] = []
-        self._walk(record, "", depth + 1, own, told)
-        said = dict(zip(found, values, strict=True))
-        for name, value in zip(own, told, strict=True):
-            if name not in said or said[name] != value:
-                found.append(name)
-                values.append(value)
-
-
-def _paired(items: list[Any], name: str, value: str) -> dict[str, Any] | None:
-    """Objects of a name and a value as one; None where that would lose something."""
-    fields: dict[str, Any] = {}
-    for item in items:
-        if type(item) is not dict or not isinstance(key := item.get(name), str) or not key or key in fields:
-            return None
-        if len(item) != 1 + (value in item):
-            return None
-        fields[key] = item.get(value)
-    return fields or None
-
-
 def growth(head: bytes, options: Mapping[str, Any]) -> Growth | None:
     """See `source.Resumable`."""
     return json_growth(head)
@@ -171,30 +95,62 @@ def growth(head: bytes, options: Mapping[str, Any]) -> Growth | None:
 def read(file: LogFile, placing: Placing, options: Mapping[str, Any], declared: tuple[str, ...],
          ) -> Iterator[Batch | Rejected]:  # fmt: skip
     """All records, each in its table."""
-    tables: dict[str, Rows] = {}
-    flat, plain = Flattener(options), not (options.get("records") or options.get("unwrap"))
+    held = _Held(file.name, placing, options, declared)
     with file.open() as stream:
-        for portion in records(utf8_stream(stream)):
+        portions = records(utf8_stream(stream))
+        told = True
+        while told:
+            with uncollected():
+                told = held.gather(portions)
+            yield from held.out
+            held.out.clear()
+
+
+class _Held:
+    """The records of a file that are not yet given out, by table."""
+
+    def __init__(self, file: str, placing: Placing, options: Mapping[str, Any], declared: tuple[str, ...]) -> None:
+        self.file, self.placing, self.options, self.declared = file, placing, options, declared
+        self.tables: dict[str, Rows] = {}
+        self.dealt: dict[tuple[Any, ...], Rows] = {}  # by the values that name the table
+        self.flat = Flattener(options)
+        self.wrapped = frozenset((*_listed(options.get("records")), *_listed(options.get("unwrap"))))
+        self.out: list[Batch | Rejected] = []
+
+    def gather(self, portions: Iterator[Portion | Bad]) -> bool:
+        """Goes on until there is something to give out in `out`; False at the file's end."""
+        for portion in portions:
             if isinstance(portion, Bad):
-                yield Rejected(f"{file.name}#{portion.place}", portion.reason)
-                continue
-            each = portion.size // len(portion.records)
-            for place, document in zip(portion.places, portion.records, strict=True):
-                for record in (document,) if plain else inner(document, options):
-                    found, values = flat(record)
-                    split = tuple(as_text(at(record, column)) for column in placing.split)
-                    table = placing.table_of(split) if split else placing.table
-                    rows = tables.get(table)
-                    if rows is None:
-                        rows = tables[table] = Rows(declared)
-                    rows.add(found, values, place)
-                    rows.bytes += each
-            for table, rows in tables.items():
-                if rows.full():
-                    yield _batch(table, rows, placing, file.name)
-    for table, rows in tables.items():
-        if rows.places:
-            yield _batch(table, rows, placing, file.name)
+                self.out.append(Rejected(f"{self.file}#{portion.place}", portion.reason))
+            else:
+                self._add(portion)
+                for table, rows in self.tables.items():
+                    if rows.full():
+                        self.out.append(_batch(table, rows, self.placing, self.file))
+            if self.out:
+                return True
+        self.out += [_batch(table, rows, self.placing, self.file) for table, rows in self.tables.items() if rows.places]
+        return False
+
+    def _add(self, portion: Portion) -> None:
+        each = portion.size // len(portion.records)
+        split, flat, dealt, wrapped = self.placing.split, self.flat, self.dealt, self.wrapped
+        for place, document in zip(portion.places, portion.records, strict=True):
+            for record in (document,) if wrapped.isdisjoint(document) else inner(document, self.options):
+                values = tuple([as_text(at(record, column)) for column in split])
+                rows = dealt.get(values) or self._rows(values)
+                rows.add(*flat(record), place)
+                rows.bytes += each
+
+    def _rows(self, values: tuple[str | None, ...]) -> Rows:
+        """Where records go whose table is named after these values."""
+        table = self.placing.table_of(values)
+        rows = self.tables.get(table)
+        if rows is None:
+            rows = self.tables[table] = Rows(self.declared)
+        if len(self.dealt) < MOST_DEALT:
+            self.dealt[values] = rows
+        return rows
 
 
 def _batch(table: str, rows: Rows, placing: Placing, file: str) -> Batch:

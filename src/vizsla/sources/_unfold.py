@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from vizsla.sources._flatten import Flattener
 from vizsla.sources._json import loads
-from vizsla.sources._read_json import Flattener
 from vizsla.sources._rows import Rows
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from vizsla.source import Batch, LogFile, Rejected, TableSpec
 from vizsla.sources._encoding import utf8_stream
+from vizsla.sources._flatten import Flattener
 from vizsla.sources._heads import json_head
 from vizsla.sources._json import Bad, records
 from vizsla.sources._placing import Clock, Placing, slug
-from vizsla.sources._read_json import Flattener
 from vizsla.sources._rows import Rows
 
 COLUMNS = ("name", "action", "hostIdentifier", "calendarTime", "unixTime", "epoch", "counter")
