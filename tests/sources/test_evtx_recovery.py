@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -128,3 +129,9 @@ def test_a_records_number_beyond_all_bounds(log: Path, tmp_path: Path) -> None:
     data = bytearray(log.read_bytes()[: 4096 + CHUNK])
     data[4096 + 512 + 8 : 4096 + 512 + 16] = b"\xff" * 8
     assert len(events(written(tmp_path, bytes(data), "number.evtx"))) >= 40
+
+
+def test_marks_without_chunks_are_fast(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    assert totals(items(written(tmp_path, b"ElfChnk\x00" * (1 << 17), "marks.bin"))) == (0, 0)
+    assert time.monotonic() - begun < 5

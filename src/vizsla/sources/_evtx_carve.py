@@ -55,7 +55,12 @@ def frames(file: BinaryIO) -> Iterator[Frame]:
     at = HEADER if file.read(8) == b"ElfFile\x00" else 0
     while at < size:
         window = _at(file, at, CHUNK + len(CHUNK_MAGIC) - 1)
-        following = window.find(CHUNK_MAGIC, 1)
+        begin, following = 0, window.find(CHUNK_MAGIC, 1)
+        while following > 0 and following - begin < FIRST + SMALLEST and window.startswith(CHUNK_MAGIC, begin):
+            begin, following = following, window.find(CHUNK_MAGIC, following + 1)  # no record fits in between
+        if begin:
+            at += begin
+            continue
         if window.startswith(CHUNK_MAGIC):
             data = window[: CHUNK if following < 0 else following]
             yield _frame(at, data)
