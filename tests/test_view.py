@@ -283,7 +283,8 @@ def test_values_are_as_written_down(lake, each_engine):
 
 TEXTS = [
     "C:\\a\\b.EXE", "/usr/bin/x", "plain", "", "-", None, "DOM\\user", "0x1A2b", "0x0000000000001f", "123", "-5",
-    "12.5", "9" * 20,
+    "12.5", "9" * 20, "1.5e-07", "1E+5", "+3", ".", "1e", "1e400", "1.2.3", "1-2", "1d", "inf", "NaN", "5.", ".5",
+    "ada@example.org", "@", "a@b@c", "ec2.amazonaws.com", "LOCAL", "fe80::1%eth0", "1.2.3.4:80",
     "::ffff:10.0.0.1", "fe80::1", "{AB-cd}", "MD5=AA,SHA256=BBcc,IMPHASH=0", "SHA256=", "True", "f", "1",
     "İÄß", "\\", "a\\", "\\a", "x/y\\z/", "naïve\U0001f600\\d\U0001f600e", "0x", "0xfffffffff", "0xffffffff",
     "0x0fffffffffffffff", "0xffffffffffffffff", "0X1F", "a\nb\\c\n", "%'\"", "\u202ereversed\\\u202e",
@@ -293,6 +294,7 @@ TEXTS = [
 WORDS = [
     "basename(s)", "dirname(s)", "user(s)", "domain(s)", "number(s)", "boolean(s)", "lower(s)", "ip(s)", "guid(s)",
     "hash(s, SHA256)", "join(s, s)", "lookup(s, t)", "lookup(s, t, other)", "first(none, s)",
+    "decimal(s)", "account(s)", "realm(s)",
     "address(s)", "port(s)", "url_path(s)", "url_query(s)", "url_domain(s)", "`s`",
 ]  # fmt: skip
 
@@ -323,6 +325,33 @@ def test_numbers_are_read_whichever_way_they_are_written(duckdb_engine):
         "0x0fffffffffffffff": 0x0FFFFFFFFFFFFFFF,
         "0X1F": 0x1F,
     }
+
+
+def test_numbers_with_a_fraction_principals_and_what_is_no_address(duckdb_engine):
+    found = dict(zip(TEXTS, computed(duckdb_engine), strict=True))
+    numbers = {
+        "12.5": 12.5,
+        "-5": -5.0,
+        "1.5e-07": 1.5e-07,
+        "1E+5": 100000.0,
+        "+3": 3.0,
+        "5.": 5.0,
+        ".5": 0.5,
+        "123": 123.0,
+    }
+    for text in (".", "1e", "1e400", "1.2.3", "1-2", "1d", "inf", "NaN", "0X1F", "plain", "-", None):
+        numbers[text] = None
+    assert {text: found[text]["decimal(s)"] for text in numbers} == numbers
+    whole = {
+        "ada@example.org": ("ada", "example.org"),
+        "plain": ("plain", None),
+        "@": (None, None),
+        "a@b@c": ("a", "c"),
+    }
+    assert {text: (found[text]["account(s)"], found[text]["realm(s)"]) for text in whole} == whole
+    addresses = {"::ffff:10.0.0.1": "10.0.0.1", "fe80::1": "fe80::1", "fe80::1%eth0": "fe80::1%eth0", "LOCAL": None,
+                 "ec2.amazonaws.com": None, "1.2.3.4:80": None, "plain": None}  # fmt: skip
+    assert {text: found[text]["ip(s)"] for text in addresses} == addresses
 
 
 def test_urls_and_ends_of_connections_are_taken_apart(duckdb_engine):
