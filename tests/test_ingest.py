@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -193,6 +194,24 @@ def test_a_path_twice_links_in_a_circle_and_lakes_are_walked_once_or_not_at_all(
     shutil.copytree(lake.root, folder / "inner")
     report = ingest([folder, folder / "deep" / "log0.json", folder], lake, now=NOW)
     assert totals(report) == {"records": 100, "known": 100, "logs": 2}
+
+
+@pytest.mark.parametrize("inner", ["b.json", "b!c/d.json"])
+def test_a_member_and_a_file_of_the_same_name_have_accounts_of_their_own(
+    lake: Lake, tmp_path: Path, inner: str
+) -> None:
+    with zipfile.ZipFile(tmp_path / "a", "w") as archive:
+        archive.writestr(inner, f"{sysmon(1)}\n{sysmon(2)}\n{{torn\n")
+    plain = tmp_path / f"a!{inner}"
+    plain.parent.mkdir(exist_ok=True)
+    plain.write_text("".join(f"{sysmon(number)}\n" for number in range(2, 9)))
+    for stored, known in ((8, 1), (0, 9)):
+        report = ingest([tmp_path], lake, now=NOW)
+        assert totals(report) == Counter(records=10, stored=stored, known=known, rejected=1, logs=2)
+        assert {log.path: (log.records, log.rejected) for log in report.readings} == {
+            f"{tmp_path}/a!{inner}": (3, 1),
+            f"{tmp_path}/./a!{inner}": (7, 0),
+        }
 
 
 def test_times_in_ten_thousand_days_of_ten_thousand_years(lake: Lake, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vizsla.errors import UsageError
@@ -25,7 +25,8 @@ def walk(paths: Sequence[str | os.PathLike[str]]) -> list[Found]:
     """The files at and below `paths`, each path once, folders sorted by name.
 
     Below a folder, hidden files and folders are left out, and so are lakes. A folder that is reached twice,
-    as by a symbolic link to one above it, is walked once. Raises UsageError where a path does not exist.
+    as by a symbolic link to one above it, is walked once. A file whose name is also that of a member of an archive
+    beside it gets a path of its own. Raises UsageError where a path does not exist.
     """
     found: dict[str, Found] = {}
     folders: set[tuple[int, int]] = set()
@@ -35,7 +36,16 @@ def walk(paths: Sequence[str | os.PathLike[str]]) -> list[Found]:
             raise UsageError(f"there is no {path!r}", fix="name a log file or a folder that exists")
         for file in _below(path, folders) if Path(path).is_dir() else [_file(path)]:
             found.setdefault(file.path, file)
-    return list(found.values())
+    return [_apart(file, found) for file in found.values()]
+
+
+def _apart(file: Found, found: dict[str, Found]) -> Found:
+    """The file by a path that can be no member's name: './a!b' where there is a file 'a', which may be an archive."""
+    path = file.path
+    while (at := next((n for n, letter in enumerate(path) if letter == "!" and path[:n] in found), None)) is not None:
+        start = path.rfind("/", 0, at) + 1
+        path = f"{path[:start]}./{path[start:]}"
+    return replace(file, path=path)
 
 
 def _below(folder: str, seen: set[tuple[int, int]]) -> Iterator[Found]:
