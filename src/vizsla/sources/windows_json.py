@@ -54,6 +54,7 @@ BEAT = {
 }
 ONLY_OLD = {"log_name", "source_name", "record_number", "process_id", "thread_id", "level", "user.identifier"}
 HINT = re.compile(rb'"(?:EventID|event_id|winlog|winlog\.event_id|event_data|Event)"\s*:')
+BEGUN = re.compile(rb'"EventID"\s*:|"event_id"\s*:.*"(?:computer_name|log_name|provider_name|channel)"\s*:', re.DOTALL)
 
 
 class WindowsJson:
@@ -70,7 +71,8 @@ class WindowsJson:
         found = head_records(text)
         if found:
             return 0.95 * sum(1 for r in found if shape_of(unwrapped(r)) is not None) / len(found)
-        return 0.3 if re.search(rb'"(?:EventID|event_id)"\s*:', text[:4096]) else 0.0
+        # The first record is longer than the head: a name alone is what others use too, as MISP's `event_id`.
+        return 0.3 if BEGUN.search(text[:4096]) else 0.0
 
     def growth(self, head: bytes) -> Growth | None:
         found = head_records(head.removeprefix(b"\xef\xbb\xbf").lstrip())
