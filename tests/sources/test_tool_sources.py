@@ -175,7 +175,8 @@ MEASURED: list[tuple[str, str, str, list[tuple[object, ...]]]] = [
         ("WEB1/all", "%user", 3.5, "percent", None), ("WEB1/all", "%idle", 96.5, "percent", None),
         ("WEB1/eth0", "rxpck/s", 7.0, "1/s", None)]),
     ("pdh_csv", PDH, "windows_performance", [
-        ("WS1", "Processor\\% Processor Time", 12.5, "percent", None), ("WS1", "Processor\\% Processor Time", 1.0, "percent", None),
+        ("WS1", "Processor\\% Processor Time", 12.5, "percent", None),
+        ("WS1", "Processor\\% Processor Time", 1.0, "percent", None),
         ("WS1/eth (x)", "Network Interface\\Bytes Total/sec", 2.0, "bytes/s", None)]),
     ("prometheus", json.dumps(PROMETHEUS), "prometheus_metrics", [
         ("web1", "up", 1.0, None, None), ("web1", "up", None, None, None)]),

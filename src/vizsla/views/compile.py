@@ -160,7 +160,7 @@ def _ip(text: ir.StringValue) -> ir.StringValue:
     address = lower(text)
     mapped = address.startswith("::ffff:") & address.contains(".")
     sound = ibis.cases(
-        (address.contains(":"), _only(_split(address, "%")[0], HEX[:16] + ":.")),
+        (_colons(address) > 1, _only(_split(address, "%")[0], HEX[:16] + ":.")),
         else_=address.contains(".") & _only(address, string.digits + "."),
     )
     return ibis.cases((~sound, ibis.null("string")), (mapped, address.substr(7)), else_=address)
