@@ -126,3 +126,34 @@ def test_a_wrong_mapping_file_is_refused_in_words(tmp_path: Path, text: str, say
                                       str(path)])  # fmt: skip
     assert result.exit_code == 2
     assert says in result.output
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "reader: []",
+        "sniff: 3",
+        "sniff: {match: {a: 5}}",
+        "sniff: {confidence: x}",
+        "options: 3",
+        "options: {delimiter: [1]}",
+        "columns: 5",
+        "tables: 3",
+        "time: 2025-13-45",
+        "views: 3",
+        "views: {network: {fw: 3}}",
+        "views: {network: {fw: }}",
+        "views: {network: {fw: {events: 3}}}",
+        "views: {network: {fw: {events: [x]}}}",
+        "views: {network: {fw: {fields: {source.ip: 5}}}}",
+        "views: {network: {fw: {where: {EventID: 5}}}}",
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_in_words(wrong: str) -> None:
+    text = "reader: csv\ntable: fw\nsniff: {all: [a]}\n"
+    assert mappings.parsed(text, "fw.yaml").name == "fw"
+    key = wrong.partition(":")[0]
+    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith(key)) + wrong + "\n"
+    with pytest.raises(SourceError) as refused:
+        mappings.parsed(text, "fw.yaml")
+    assert "fw.yaml" in str(refused.value)

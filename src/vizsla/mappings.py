@@ -65,8 +65,12 @@ def parsed(text: str, where: str) -> Mapped:
     content = _content(text, where)
     table = str(content.get("table") or "mapping")
     name = re.sub(r"[^a-z0-9_]", "", table.lower()) or "mapping"
-    made = Mapped(name, content, where)
-    _check_views(content)
+    try:
+        made = Mapped(name, content, where)
+        _check_views(content, where)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # a list where names belong, and the like
+        raise SourceError(f"a value is of the wrong kind: {error}", where=where,
+                          fix="compare it with what vizsla guess LOG writes") from None  # fmt: skip
     return made
 
 
@@ -101,17 +105,38 @@ def adopt(root: Path) -> None:
 def _content(text: str, where: str) -> dict[str, Any]:
     try:
         content = from_yaml(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that cannot be is a ValueError
         raise SourceError(f"no YAML: {error}", where=where) from None
     if not isinstance(content, dict):
         raise SourceError("no mapping of keys to values", where=where, fix="vizsla guess LOG writes one to start from")
     return content
 
 
-def _check_views(content: dict[str, Any]) -> None:
+def _check_views(content: dict[str, Any], where: str) -> None:
     """Raises ViewError or SourceError for views that the mapping fills in a way they cannot be."""
     from vizsla.view import named, read
 
-    for view, tables in (content.get("views") or {}).items():
+    for view, tables in _named(content.get("views"), "views", where).items():
         named(view)
+        for table, spec in _named(tables, f"views: {view}", where).items():
+            place = f"views: {view}: {table}"
+            events = _named(spec or "", place, where).get("events") or []
+            if not isinstance(events, list):
+                raise SourceError(f"{place}: events is no list", where=where)
+            for part in (spec, *events):
+                for key in ("fields", "set", "where"):
+                    _named(_named(part, place, where).get(key), f"{place}: {key}", where)
+                if any(not isinstance(text, str) for text in (part.get("fields") or {}).values()):
+                    raise SourceError(f"{place}: fields are texts such as ip(src)", where=where)
+                if any(not isinstance(values, list) for values in (part.get("where") or {}).values()):
+                    raise SourceError(f"{place}: where gives a list of values to each column", where=where)
         read(view, {"doc": "", "tables": tables})
+
+
+def _named(value: object, place: str, where: str) -> dict[str, Any]:
+    """What must be a mapping of names, or be left out. Raises SourceError where it is anything else."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise SourceError(f"{place}: no mapping of names to values", where=where)
+    return value
