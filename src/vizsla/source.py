@@ -82,6 +82,13 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
+class Magic(Protocol):
+    """A source whose files begin with bytes that no others begin with: no other source is asked about them."""
+
+    magic: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Growth:
     """How a log goes on, so that what was added to it can be read by itself.

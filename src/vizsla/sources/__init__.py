@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 
 from vizsla.containers import head_of
 from vizsla.errors import SourceError
-from vizsla.source import LogFile, Source
+from vizsla.source import LogFile, Magic, Source
 from vizsla.sources._declared import declared
 from vizsla.sources._declared import failures as undeclared
 from vizsla.sources._mapped import Mapped
@@ -90,9 +90,18 @@ def find(name: str) -> Source:
     return found
 
 
+@lru_cache(maxsize=1)
+def _magics() -> tuple[tuple[bytes, Source], ...]:
+    """The sources whose files begin with bytes of their own."""
+    return tuple((source.magic, source) for source in registry().values() if isinstance(source, Magic))
+
+
 def recognise(file: LogFile) -> Source | None:
     """The source that is surest that the file is its own; None where none is."""
     head = head_of(file)
+    for magic, source in _magics():
+        if head.startswith(magic):
+            return source
     best, sure = None, 0.0
     for source in registry().values():
         confidence = source.sniff(head, file.name)

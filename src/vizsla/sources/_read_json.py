@@ -16,6 +16,7 @@ Options:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 OPTIONS = frozenset(("records", "unwrap", "keep", "depth", "rename", "first", "pairs", "lift",
                      "merge"))  # fmt: skip
 MOST_DEALT = 1000  # values remembered that name a table
+_OBJECT = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")
 MOST = 0.8  # share of the head's records that must show the signs
 
 
@@ -60,6 +62,8 @@ def sniff(head: bytes, signs: Signs, options: Mapping[str, Any]) -> float:
 
 def _begun(head: bytes, name: str) -> Iterator[dict[str, Any]]:
     """The whole records of a document that is longer than the head."""
+    if not _OBJECT.match(head):
+        return
     mark = head.find(b'"' + name.encode() + b'"')
     start = head.find(b"[", mark)
     if 0 <= mark < start:

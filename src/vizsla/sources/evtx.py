@@ -33,6 +33,7 @@ class Evtx:
     name = "evtx"
     doc = "Windows event logs (.evtx), one table per channel"
     tables = SPECS
+    magic = MAGIC
 
     def sniff(self, head: bytes, name: str) -> float:
         return 1.0 if head.startswith(MAGIC) else 0.0
