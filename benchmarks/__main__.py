@@ -27,6 +27,7 @@ ABOUT = {
     "ingest": "EVTX and JSON lines into the lake, beside the bare parser and DuckDB",
     "lines": "lines of Zeek, web servers, syslog and CSV into the lake, beside DuckDB",
     "kill": "an ingest killed at random moments, started again",
+    "kill_compaction": "a compaction killed at random moments",
     "haystack": "real attacks among real benign events, beside two simple rules",
     "calibration": "whether claimed p-values and e-values hold",
     "scale": "learn and hunt over ten million events, beside bare group-bys",
@@ -75,6 +76,7 @@ RUNS: dict[str, Callable[[Sequence[str]], list[Row]]] = {
     "ingest": ingest_rows,
     "lines": lambda arguments: own_process("lines", arguments),
     "kill": kill_rows,
+    "kill_compaction": lambda arguments: own_process("kill_compaction", arguments),
     "spark_scale": lambda arguments: own_process("spark_scale", arguments),
 }
 
@@ -83,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] in (["--list"], ["--help"], ["-h"]):
         print(__doc__)
-        print("\n".join(f"{name:<12} {ABOUT[name]}" for name in RUNS))
+        print("\n".join(f"{name:<15} {ABOUT[name]}" for name in RUNS))
         return 0
     if arguments and arguments[0] not in RUNS:
         print(f"there is no benchmark {arguments[0]!r}; choose one of: {', '.join(RUNS)}", file=sys.stderr)
