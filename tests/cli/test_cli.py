@@ -26,7 +26,9 @@ from vizsla.errors import UsageError
 from vizsla.lake import Lake
 from vizsla.nouns import HuntRequest, HuntResult
 
-COMMANDS = ["hunt", "ingest", "guess", "learn", "show", "stack", "events", "query", "views", "coverage", "doctor", "demo"]
+COMMANDS = [
+    "hunt", "ingest", "guess", "learn", "show", "stack", "events", "query", "views", "coverage", "doctor", "demo",
+]  # fmt: skip
 GROUPS = {"baseline": ["learn", "update", "list", "show", "diff", "rollback"], "assets": ["add", "list"]}
 
 

@@ -14,7 +14,7 @@ tables: {aws_cloudtrail: what its rows are}
 time: [eventTime, {columns: [date, time], format: '%d/%m/%Y %H:%M:%S'}, {column: ts, format: epoch_ms}]
 host: [recipientAccountId]      # the first that is filled; (path): a host's name among its folders; nothing: no host
 columns: [eventName, …]         # those that matter most
-options: {…}                    # of the reader; see `_read_json`, `_read_csv`, `_read_keyvalue`, `_read_arrow`, `_read_layout`
+options: {…}                    # of the reader; see `_read_json`, `_read_csv` and the others
 views: {…}                      # by view and table: see views/
 sample: |                       # a small record in the format, for the contract tests; made up
 rarity: {…}                     # by table: see analytics/rarity/fields.yaml
