@@ -117,7 +117,7 @@ def test_coverage_shows_gaps_and_what_is_lacking(lake):
     assert (table["events"], table["hosts"], table["days"], table["host_days"]) == (13, 3, 2, 4)
     assert table["gaps"] == ["2026-03-02..2026-03-03"]
     assert (table["first"], table["last"]) == (at(1, 0), at(4, 9, 6))
-    assert rows["view", "http"]["lacks"] == ["zeek_http"]
+    assert "zeek_http" in rows["view", "http"]["lacks"]
     assert "process.parent.name" in rows["view", "process"]["lacks"]
     assert "process.name" in rows["view", "process"]["filled"]
 

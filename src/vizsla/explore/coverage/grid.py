@@ -1,0 +1,174 @@
+"""When each host has events in each table, in hours: what spans, gaps, silences and clocks are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from vizsla.nouns.event import DAY, HOST, TIME, UNKNOWN_DAY
+
+if TYPE_CHECKING:
+    from vizsla.engine import Engine
+    from vizsla.lake import Lake, Scan
+
+KEPT_DAYS = 60  # of a lake's newest days hours are told apart; before them days, so that years stay small
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The hours (since 1970, UTC) in which a table has events: one row a host and hour, in no order.
+
+    host: places in `hosts`, -1 where an event names none. From the hour `fine` on hours are told apart; before it all
+    events of a day stand in its first hour. first, last: of times that can be believed, in microseconds; `last_of`
+    the same for each row. timeless: events without such a time.
+    """
+
+    table: str
+    hosts: tuple[str, ...]
+    host: Ints
+    hour: Ints
+    events: Ints
+    last_of: Ints
+    fine: int
+    timeless: int
+    first: int | None
+    last: int | None
+
+    @property
+    def total(self) -> int:
+        """All events, timeless ones too."""
+        return int(self.events.sum()) + self.timeless
+
+    def recent(self) -> npt.NDArray[np.bool_]:
+        """Which rows are of hours that are told apart."""
+        return self.hour >= self.fine
+
+
+def cut_of(lake: Lake, kept: int = KEPT_DAYS) -> str:
+    """The first of the lake's `kept` newest days, by the folders of its files: nothing is read. '' without days."""
+    days = [day for name in lake.tables() for file in lake.scan(name).files if (day := _day_of(file)) != UNKNOWN_DAY]
+    return str(date.fromisoformat(max(days)) - timedelta(days=kept - 1)) if days else ""
+
+
+def _day_of(file: str) -> str:
+    return file.rsplit("/", 2)[-2].partition("=")[2]
+
+
+def cells_of(engine: Engine, scan: Scan, cut: str) -> Cells:
+    """One table's cells: one query that reads the times and the hosts alone."""
+    import ibis
+
+    fine = hour_of(datetime.fromisoformat(cut)) if cut else 0
+    if not scan.files:
+        return _cells(
+            scan.table, pa.table({n: pa.array([], pa.int64()) for n in ("host", "hour", "n", "a", "z")}), fine
+        )
+    table = engine.table(scan)
+    seconds = table[TIME].truncate("s").epoch_seconds().cast("int64")  # whole ones: engines round them
+    hour = (seconds - seconds % 3600) // 3600
+    hour = ibis.cases((table[DAY] == UNKNOWN_DAY, ibis.null("int64")), (hour < fine, hour - hour % 24), else_=hour)
+    cells = table.select(host=table[HOST], hour=hour.cast("int64"), time=table[TIME])
+    grouped = cells.group_by("host", "hour").aggregate(n=cells.count(), a=cells["time"].min(), z=cells["time"].max())
+    return _cells(scan.table, engine.collect(grouped), fine)
+
+
+def _cells(table: str, rows: pa.Table, fine: int) -> Cells:
+    timed = rows.filter(pa.compute.is_valid(rows.column("hour")))
+    events = int(pa.compute.sum(rows.column("n")).as_py() or 0)
+    hosts = timed.column("host").cast(pa.string()).combine_chunks().dictionary_encode()
+    codes = np.asarray(hosts.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+    counts, last = _ints(timed, "n"), _ints(timed, "z")
+    first = _ints(timed, "a")
+    return Cells(
+        table=table,
+        hosts=tuple(hosts.dictionary.to_pylist()),
+        host=codes,
+        hour=_ints(timed, "hour"),
+        events=counts,
+        last_of=last,
+        fine=fine,
+        timeless=events - int(counts.sum()),
+        first=int(first.min()) if len(first) else None,
+        last=int(last.max()) if len(last) else None,
+    )
+
+
+def _ints(rows: pa.Table, name: str) -> Ints:
+    column = rows.column(name).combine_chunks()
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("us", tz=column.type.tz)).cast(pa.int64())
+    return np.asarray(column.to_numpy(zero_copy_only=False), np.int64)
+
+
+def hour_of(moment: datetime) -> int:
+    """The hour since 1970 that a UTC time lies in."""
+    return int(moment.replace(tzinfo=UTC).timestamp() // 3600)
+
+
+def at_hour(hour: int) -> datetime:
+    """When an hour since 1970 begins."""
+    return datetime.fromtimestamp(hour * 3600, UTC)
+
+
+def at_micros(micros: int) -> datetime:
+    """A time from microseconds since 1970, UTC."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+
+
+@lru_cache(100_000)
+def is_stranger(host: str) -> bool:
+    """Whether a host is but an address of the Internet that a sensor saw: nobody waits for its logs."""
+    if not host[-1:].isdigit() and ":" not in host:
+        return False
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class HostHours:
+    """The hours told apart in which each host has events: sorted, each once; its last event, in microseconds.
+
+    Without strangers: see `is_stranger`.
+    """
+
+    hours: dict[str, Ints]
+    last: dict[str, int]
+
+
+def host_hours(cells: Sequence[Cells]) -> HostHours:
+    """Over all these tables together."""
+    hours: dict[str, list[Ints]] = {}
+    last: dict[str, int] = {}
+    for part in cells:
+        kept = part.recent() & (part.host >= 0)
+        order = np.argsort(part.host[kept], kind="stable")
+        codes, of, ends = part.host[kept][order], part.hour[kept][order], part.last_of[kept][order]
+        edges = np.flatnonzero(np.diff(codes)) + 1
+        for code, mine, end in zip(
+            codes[np.r_[0, edges]] if len(codes) else [], np.split(of, edges), np.split(ends, edges), strict=False
+        ):
+            name = part.hosts[int(code)]
+            if is_stranger(name):
+                continue
+            hours.setdefault(name, []).append(mine)
+            last[name] = max(last.get(name, 0), int(end.max()))
+    return HostHours({name: np.unique(np.concatenate(parts)) for name, parts in hours.items()}, last)
+
+
+def end_of(held: HostHours) -> int | None:
+    """The last hour that the logs as a whole reach: of three hosts' the second, so that no one clock says it."""
+    ends = sorted((int(hours[-1]) for hours in held.hours.values()), reverse=True)
+    if not ends:
+        return None
+    return ends[1] if len(ends) >= 3 else ends[0]
