@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from vizsla.engine import Engine
 
 SMALL = 8 << 20  # bytes in all that are read in this process: a worker's start would take longer
-GROUP = 8 << 20  # bytes of small files that are read together
+GROUP = 32 << 20  # bytes of small files that are read together
 SHARES = 6  # groups per worker, at the least, so that none is idle at the end
 Progress = Callable[[int, int, str], None]
 
