@@ -46,7 +46,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # Every line that is not blank is a record of these.
 LINES = frozenset(("access_log", "apache_error", "nginx_error", "haproxy", "aws_alb", "aws_elb", "aws_nlb",
-                   "aws_s3_access", "squid", "bodyfile", "cef", "leef", "zeek_json"))  # fmt: skip
+                   "aws_s3_access", "squid", "bodyfile", "cef", "leef"))  # fmt: skip
 
 
 class Violation(AssertionError):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vizsla.errors import VizslaError
-    from vizsla.faces.python import events, hunt, ingest, learn, open_lake, query, stack, view
+    from vizsla.faces.python import events, hunt, ingest, learn, open_lake, query, shown, stack, view
     from vizsla.findings import found, load, runs
     from vizsla.lake import Lake
     from vizsla.nouns import Budget, Finding, HuntResult, RunReport
@@ -40,6 +40,7 @@ __all__ = [
     "open_lake",
     "query",
     "runs",
+    "shown",
     "stack",
     "view",
 ]
@@ -55,7 +56,7 @@ _HOME = {
     "load": "vizsla.findings",
     "runs": "vizsla.findings",
     **dict.fromkeys(
-        ("events", "hunt", "ingest", "learn", "open_lake", "query", "stack", "view"), "vizsla.faces.python"
+        ("events", "hunt", "ingest", "learn", "open_lake", "query", "shown", "stack", "view"), "vizsla.faces.python"
     ),
 }
 

@@ -16,9 +16,11 @@ class VizslaError(Exception):
         self.what, self.where, self.fix = what, where, fix
 
     def __str__(self) -> str:
-        place = f" ({self.where})" if self.where else ""
-        advice = f"\n  what to do: {self.fix}" if self.fix else ""
-        return f"{self.what}{place}{advice}"
+        from vizsla.safe import visible  # only where an error is shown
+
+        place = f" ({visible(self.where)})" if self.where else ""
+        advice = f"\n  what to do: {visible(self.fix)}" if self.fix else ""
+        return f"{visible(self.what)}{place}{advice}"
 
 
 class UsageError(VizslaError):

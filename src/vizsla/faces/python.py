@@ -1,6 +1,6 @@
 """The Python API: the same functions that the command line calls. Arrow tables in and out, findings as nouns.
 
-`vizsla` itself offers the first eight of them: open_lake, ingest, learn, hunt, view, stack, events, query.
+`vizsla` itself offers open_lake, ingest, learn, hunt, view, stack, events, query and shown.
 A lake is given as a path, as an open `Lake`, or not at all: then $VIZSLA_LAKE or ./vizsla-lake.
 """
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from vizsla.hunt import Learnt
+    from vizsla.nouns.coverage import Coverage
 
 Progress = Callable[[int, int, str], None]  # done, total (0: unknown), what is being worked on
 AnyLake = Lake | str | Path | None
@@ -251,6 +252,18 @@ def coverage(*, lake: AnyLake = None) -> pa.Table:
     return run(open_lake(lake))
 
 
+def survey(*, lake: AnyLake = None, quick: bool = False, engine: str = "duckdb", master: str | None = None) -> Coverage:
+    """What a lake covers and lacks, as data: spans, gaps, silent hosts, clocks, fields, analytics.
+
+    quick: hosts and hours of the newest days alone, as after an ingest.
+    """
+    from vizsla.engines import connect
+    from vizsla.explore import survey as run
+
+    with connect(engine, master=master) as computing:
+        return run(open_lake(lake), engine=computing, quick=quick)
+
+
 def around(lake: Lake, finding: Finding, reach: timedelta, *, limit: int = 200) -> pa.Table:
     """What else the finding's hosts did within `reach` of it."""
     from vizsla.explore import around as run
@@ -267,3 +280,11 @@ def around(lake: Lake, finding: Finding, reach: timedelta, *, limit: int = 200) 
 
 def _paths(paths: Paths) -> tuple[str, ...]:
     return (str(paths),) if isinstance(paths, str | Path) else tuple(str(p) for p in paths)
+
+
+def shown(table: pa.Table, *, width: int = 120) -> str:
+    """A table as text of `width` columns that is harmless to print; Arrow's own printing shows event text as it is."""
+    from vizsla.faces import arrow
+    from vizsla.faces.table import render
+
+    return render([arrow.renderable(table, width)], width)

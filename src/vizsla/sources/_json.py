@@ -91,7 +91,7 @@ def records(stream: BinaryIO) -> Iterator[Portion | Bad]:
 
 def json_growth(head: bytes) -> Growth | None:
     """How a log of one JSON object a line goes on; None where its objects stand otherwise."""
-    if line_growth(head) is None or not _one_a_line(head):
+    if line_growth(head) is None or not _one_a_line(head, first_alone=True):
         return None
     first = len(head) - len(head.removeprefix(b"\xef\xbb\xbf").lstrip())
     end = head.find(b"\n", first) + 1
@@ -123,18 +123,27 @@ def head_records(head: bytes) -> list[dict[str, Any]]:
     return []
 
 
-def _one_a_line(head: bytes) -> bool:
-    """Whether the first line that says anything is a whole object (or too long to tell)."""
+def _one_a_line(head: bytes, *, first_alone: bool = False) -> bool:
+    """Whether the first line that says anything is a whole object (or too long to tell).
+
+    Where it is torn, the next two tell, unless it counts alone: one torn line must not cost all that follow.
+    """
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    line, feed, _ = text.partition(b"\n")
+    line, feed, rest = text.partition(b"\n")
     if not text.startswith(b"{"):
         return not text.startswith(b"[")
-    if not feed:
+    if not feed or _whole(line) or (len(line.strip()) > 1 and line.rstrip().endswith(b"}")):
         return True
+    following = rest.split(b"\n", 2)[:2]
+    return not first_alone and len(following) == 2 and all(map(_whole, following))
+
+
+def _whole(line: bytes) -> bool:
+    """Whether a line is one object."""
     try:
-        return isinstance(loads(line), dict)
+        return line.startswith(b"{") and isinstance(loads(line), dict)
     except ValueError:
-        return len(line.strip()) > 1 and line.rstrip().endswith(b"}")
+        return False
 
 
 def _by_line(stream: Any) -> Iterator[Portion | Bad]:
