@@ -21,6 +21,7 @@ from vizsla.sources._times import NONE, Micros, parse_iso, timestamps
 
 NUMBER = re.compile(r"-?[0-9]{1,19}(\.[0-9]+)?")
 SCALES = {"epoch": 1_000_000.0, "epoch_ms": 1000.0, "epoch_us": 1.0, "epoch_ns": 0.001}
+SLASHED = re.compile(r"\d{4}/\d\d/\d\d(?!\d)")
 WORDS = re.compile(r"\{([^}]+)\}")
 PATH = "(path)"  # a host's name stands in the folders that the file lies in: see `_hosts`
 SLUG = re.compile(r"[^a-z0-9]+")
@@ -72,10 +73,12 @@ def numbers(texts: pa.Array, micros: float | None) -> Micros:
 
 
 def auto(texts: pa.Array) -> Micros:
-    """ISO 8601, or numbers since 1970 in seconds, milliseconds, microseconds or nanoseconds, by their size."""
+    """ISO 8601, with slashes too, or numbers since 1970 in seconds, milli-, micro- or nanoseconds, by their size."""
     first = next((t for t in texts.slice(0, 100).to_pylist() if t), "")
     if NUMBER.fullmatch(first):
         return numbers(texts, None)
+    if SLASHED.match(first):
+        texts = pc.replace_substring(texts, "/", "-", max_replacements=2)
     return parse_iso(texts)
 
 

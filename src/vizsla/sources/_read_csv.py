@@ -5,6 +5,7 @@ Options:
   columns: [a, b]         the names, where the file has no header
   skip: 2                 lines above the header
   rename: {Old Name: new} columns of other names
+  trim: true              blanks round values are padding
   empty: ["-"]            what is written for nothing, besides nothing
   unfold: [AuditData]     columns of JSON objects, whose fields become columns; with the JSON reader's options for them:
                           keep, lift, depth, first, pairs
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from vizsla.errors import SourceError
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from vizsla.sources._mapped import Signs
 
 OPTIONS = frozenset(("delimiter", "columns", "skip", "rename", "empty", "unfold", "structs", "keep", "lift", "depth",
-                     "first", "pairs"))  # fmt: skip
+                     "first", "pairs", "trim"))  # fmt: skip
 BLOCK = 2 << 20
 MOST = 0.8
 FEED, QUOTE = 10, 34
@@ -200,6 +202,9 @@ def _read(data: bytes, start: int, form: Form, placing: Placing, file: str, opti
     for name, chunked in zip(table.column_names, table.columns, strict=True):
         column = chunked.combine_chunks()
         column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+        if options.get("trim"):
+            column = pc.utf8_trim_whitespace(column)
+            column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
         if column.null_count < len(column):
             columns[name] = column
     yield from placed_in(unfolded(columns, options), begins[kept] + start, placing, file)

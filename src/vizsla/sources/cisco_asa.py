@@ -1,0 +1,130 @@
+"""Cisco ASA, FTD, PIX and FWSM: `%ASA-6-302013: …`, with or without a syslog header before it.
+
+A time without a year gets the newest year in which it is not later than a day after the file was last written; one
+without a zone is taken as UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vizsla.source import Batch, Growth, LogFile, Rejected, TableSpec
+from vizsla.sources._cisco import MESSAGES, pairs, who_began
+from vizsla.sources._encoding import utf8_stream
+from vizsla.sources._lines import MAX_LINE, TooLong, line_blocks, line_growth
+from vizsla.sources._marked import moments
+from vizsla.sources._rows import Rows, batch_of, placed, printable
+from vizsla.sources._syslog import modified, ranks
+from vizsla.sources._times import timestamps
+
+_MARK = re.compile(rb"%(?:ASA|FTD|PIX|FWSM)-(?:[A-Za-z]+-)?[0-7]-\d{6}: ?\S")
+_RECORD = (
+    r"(?s)\A(?P<before>.*?)%(?P<product>ASA|FTD|PIX|FWSM)-(?:(?P<logging_class>[A-Za-z]+)-)?(?P<level>[0-7])-"
+    r"(?P<message_id>\d{6}): ?(?P<message>.*)\z"
+)
+_BEFORE = (
+    r"(?s)\A(?:\x{feff})?(?:<(?P<priority>\d{1,3})>)?(?:1 )?(?:\d+: )?\*?\s*"
+    r"(?P<timestamp>[A-Z][a-z]{2} +\d{1,2} (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d+)?(?: [A-Z]{3,4})?"
+    r"|\d{4}-\d\d-\d\d[T ][0-9:.,]+(?:Z|[+-]\d\d:?\d\d)?)?"
+    r":?\s*(?P<hostname>[^\s:<>%]+(?::[0-9A-Fa-f:]*[0-9A-Fa-f])?)?.*\z"
+)
+EVENTS = ("430001", "430002", "430003", "430004", "430005")
+ZONE = r" [A-Z]{3,4}$"
+COLUMNS = ("timestamp", "hostname", "product", "message_id", "level", "message", "action", "outcome", "protocol",
+           "direction", "source_ip", "source_port", "destination_ip", "destination_port", "user", "bytes", "duration",
+           "reason", "access_group")  # fmt: skip
+SPECS = (
+    TableSpec("cisco_asa", "Messages of an ASA, PIX or FWSM, and FTD's like them", COLUMNS),
+    TableSpec("cisco_ftd", "FTD's connection, intrusion, file and malware events",
+              ("timestamp", "hostname", "message_id", "AccessControlRuleAction", "AccessControlRuleName", "SrcIP",
+               "SrcPort", "DstIP", "DstPort", "Protocol", "InitiatorBytes", "ResponderBytes")),
+)  # fmt: skip
+
+
+class CiscoAsa:
+    """Cisco's firewalls."""
+
+    name = "cisco_asa"
+    doc = "Cisco ASA, FTD, PIX and FWSM: messages by number, alone or within syslog"
+    tables = SPECS
+
+    def sniff(self, head: bytes, name: str) -> float:
+        lines = [line for line in head.split(b"\n")[:50] if line.strip()]
+        whole = lines[:-1] if len(lines) > 1 and len(head) >= 4096 else lines
+        held = sum(_MARK.search(line[:512]) is not None for line in whole)
+        return 0.95 if whole and held >= 0.8 * len(whole) else 0.0
+
+    def growth(self, head: bytes) -> Growth | None:
+        return line_growth(head)
+
+    def read(self, file: LogFile) -> Iterator[Batch | Rejected]:
+        written = modified(file)
+        with file.open() as stream:
+            for block in line_blocks(utf8_stream(stream), block=1 << 20):
+                if isinstance(block, TooLong):
+                    yield Rejected(f"{file.name}#{block.start}", f"a line of more than {MAX_LINE} bytes is not read")
+                    continue
+                texts = [printable(line.decode("utf-8", "surrogateescape")).rstrip("\r") for line in block.lines]
+                yield from _read(pa.array(texts, pa.string()), np.array(block.offsets()), file.name, written)
+
+
+def _read(lines: pa.Array, places: npt.NDArray[np.int64], file: str, written: int) -> Iterator[Batch | Rejected]:
+    """The batches of one block of lines; lines that hold no message are told."""
+    found = pc.extract_regex(lines, _RECORD)
+    sound = found.is_valid().to_numpy(zero_copy_only=False)
+    blank = pc.equal(pc.utf8_trim_whitespace(lines), "").to_numpy(zero_copy_only=False)
+    for place in places[~sound & ~blank].tolist():
+        yield Rejected(f"{file}#{place}", "no message that begins like %ASA-6-302013:")
+    if not sound.any():
+        return
+    held = found.filter(pa.array(sound))
+    places = places[sound]
+    parts = {field.name: held.field(n) for n, field in enumerate(held.type)}
+    columns = {**_header(parts.pop("before")), **{name: _filled(column) for name, column in parts.items()}}
+    if columns["priority"].null_count < len(places):
+        columns.update(ranks(columns["priority"]))
+    times = timestamps(moments(pc.replace_substring_regex(pc.fill_null(columns["timestamp"], ""), ZONE, ""), written))
+    events = pc.is_in(columns["message_id"], pa.array(EVENTS)).to_numpy(zero_copy_only=False)
+    for table, which in (("cisco_asa", ~events), ("cisco_ftd", events)):
+        if which.any():
+            yield _batch(table, pa.array(which), columns, times, places, file)
+
+
+def _header(before: pa.Array) -> dict[str, pa.Array]:
+    found = pc.extract_regex(before, _BEFORE)
+    return {field.name: _filled(found.field(n)) for n, field in enumerate(found.type)}
+
+
+def _filled(column: pa.Array) -> pa.Array:
+    return pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+
+
+def _batch(table: str, which: pa.Array, columns: dict[str, pa.Array], times: pa.Array,
+           places: npt.NDArray[np.int64], file: str) -> Batch:  # fmt: skip
+    own = {name: column.filter(which) for name, column in columns.items()}
+    at = places[which.to_numpy(zero_copy_only=False)]
+    messages = pc.fill_null(own["message"], "")
+    if table == "cisco_asa":
+        own.update(who_began(MESSAGES.extract(messages), len(at)))
+    else:
+        rows = Rows()
+        for n, text in enumerate(messages.to_pylist()):
+            rows.add(*_told(text), n)
+        own.update({(name if name not in own else f"{name}_2"): column for name, column in rows.columns().items()})
+    hosts = pc.utf8_lower(own["hostname"])
+    own = {name: column for name, column in own.items() if column.null_count < len(at)}
+    return Batch(table, batch_of(own, times.filter(which), hosts, placed(file, pa.array(at))))
+
+
+def _told(text: str) -> tuple[tuple[str, ...], list[str]]:
+    names, values = pairs(text)
+    return tuple(names), values
+
+
+SOURCE = CiscoAsa()
