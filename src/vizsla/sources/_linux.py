@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -139,7 +139,7 @@ class LinuxTables:
         return codes
 
     def _audit(self, columns: dict[str, pa.Array], times: Micros, places: Ints, rows: Ints,
-               ) -> Iterator[Batch | Rejected]:  # fmt: skip
+               ) -> Generator[Batch | Rejected, None, Ints]:  # fmt: skip
         """Audit records among syslog lines go to the joiner; gives back the rows that are none."""
         other = []
         at = pa.array(rows)
