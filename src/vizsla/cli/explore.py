@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -14,12 +14,16 @@ import typer
 
 from vizsla.cli import console, guard
 from vizsla.cli.options import (
+    EngineName,
+    EngineOption,
     HostOption,
     LakeOption,
+    MasterOption,
     OutputOption,
     SinceOption,
     UntilOption,
     UserOption,
+    engine_of,
     lake_path,
     moment,
     period,
@@ -29,6 +33,8 @@ from vizsla.errors import UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from vizsla.nouns.coverage import Coverage
 
 
 class TableFormat(StrEnum):
@@ -132,14 +138,78 @@ def views(lake: LakeOption = None, format: FormatOption = None, output: OutputOp
     deliver(python.views(lake=lake_path(lake)), format, output)
 
 
-def coverage(lake: LakeOption = None, format: FormatOption = None, output: OutputOption = None) -> None:
-    """What each host's logs cover, and when."""
+class CoverageFormat(StrEnum):
+    """How coverage is written."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+    JSON = "json"
+    CSV = "csv"
+    HTML = "html"
+    DETTECT = "dettect"
+
+
+def coverage(
+    lake: LakeOption = None,
+    format: Annotated[
+        CoverageFormat | None,
+        typer.Option(
+            "--format",
+            help="Default: table, or what --output ends in. dettect: DeTT&CT's data-source administration, as YAML.",
+            show_default=False,
+        ),
+    ] = None,
+    output: OutputOption = None,
+    engine: EngineOption = EngineName.DUCKDB,
+    master: MasterOption = None,
+) -> None:
+    """What the logs cover, and what not: spans, gaps, silent hosts, wrong clocks, fields, analytics."""
+    name, master = engine_of(engine, master)
+    chosen = coverage_format(format, output)
+    from vizsla.faces import coverage as face
     from vizsla.faces import python
 
-    guard.doing("counting hosts and days")
-    table = python.coverage(lake=lake_path(lake))
-    # On a terminal gaps and fields would crowd out the rest; the machine formats have them.
-    deliver(table, format, output, leave_out=("gaps", "filled", "lacks"))
+    guard.doing("counting hosts and hours")
+    found = python.survey(lake=lake_path(lake), engine=name, master=master)
+    if chosen is CoverageFormat.TABLE and output is None:
+        console.show(*face.parts(found, console.width()))
+    else:
+        console.write(_coverage_chunks(found, chosen), output)
+
+
+def coverage_format(format: CoverageFormat | None, output: Path | None) -> CoverageFormat:
+    """The format asked for, or the one that the output file's name ends in, or the table."""
+    if output is not None:
+        console.check_output(output)
+    if format is not None or output is None:
+        return format or CoverageFormat.TABLE
+    endings = {f".{f.value}": f for f in CoverageFormat} | {
+        ".yaml": CoverageFormat.DETTECT,
+        ".yml": CoverageFormat.DETTECT,
+    }
+    return endings.get(output.suffix.lower(), CoverageFormat.TABLE)
+
+
+def _coverage_chunks(found: Coverage, format: CoverageFormat) -> Iterable[bytes]:
+    if format is CoverageFormat.HTML:
+        from vizsla.reports.coverage import page
+
+        return [page(found).encode("utf-8", "backslashreplace")]
+    if format is CoverageFormat.DETTECT:
+        from datetime import UTC
+
+        from vizsla.explore.coverage.dettect import administration
+
+        return [administration(found, today=datetime.now(UTC).date()).encode()]
+    if format is CoverageFormat.TABLE:
+        from vizsla.faces.coverage import parts
+        from vizsla.faces.table import render
+
+        return [render(parts(found, 200), 200).encode()]
+    from vizsla.explore.coverage.rows import table_of
+    from vizsla.faces import arrow
+
+    return arrow.chunks(table_of(found), format.value)
 
 
 def around_of(text: str) -> tuple[datetime | None, datetime | None]:
@@ -154,11 +224,8 @@ def around_of(text: str) -> tuple[datetime | None, datetime | None]:
         raise UsageError("--around reaches beyond all calendars", where=f"--around {text}") from error
 
 
-def deliver(table: pa.Table, format: TableFormat | None, output: Path | None, *, leave_out: Sequence[str] = ()) -> None:
-    """An Arrow table in the format asked for, or the one that the file's name ends in.
-
-    `leave_out`: columns that only machines read.
-    """
+def deliver(table: pa.Table, format: TableFormat | None, output: Path | None) -> None:
+    """An Arrow table in the format asked for, or the one that the file's name ends in."""
     from vizsla.faces import arrow
 
     if format is None and output is not None:
@@ -168,7 +235,6 @@ def deliver(table: pa.Table, format: TableFormat | None, output: Path | None, *,
     if chosen is not TableFormat.TABLE:
         console.write(arrow.chunks(table, chosen.value), output)
         return
-    table = table.drop_columns([name for name in leave_out if name in table.column_names])
     if output is None:
         console.show(arrow.renderable(table, console.width()))
         if table.num_rows == 0 and sys.stderr.isatty():

@@ -126,6 +126,7 @@ def hunt(
         redact=redact,
         engine=name,
         master=master,
+        coverage=chosen is Format.HTML,
     )
     with ProgressBar() as progress:
         result = run_hunt(request, progress=progress)

@@ -40,6 +40,8 @@ from vizsla.triage.titles import title
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from vizsla.nouns.coverage import Coverage
+
 TOP = 200  # findings shown where nothing else was asked
 EXPLAINED = 1_000  # findings that `--by user` and `--user` look into: users stand in events
 KEPT = 2_000  # findings whose context is filled at most
@@ -56,11 +58,21 @@ def hunt(request: HuntRequest, progress: Progress | None = None) -> HuntResult:
                 list(request.paths), lake, engine=engine, source=request.source, progress=progress, growing=lasts
             )
         result = _hunt(request, lake, engine, report, progress)
+        if request.coverage:
+            result = replace(result, coverage=_covered(lake, engine, progress))
         if request.lake is not None:
             from vizsla.findings import save
 
             save(lake, result)
         return result
+
+
+def _covered(lake: Lake, engine: Engine, progress: Progress | None) -> Coverage:
+    from vizsla.explore import survey
+
+    if progress:
+        progress(0, 0, "what the logs cover")
+    return survey(lake, engine=engine)
 
 
 def _check(request: HuntRequest) -> None:

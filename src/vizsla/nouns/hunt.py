@@ -9,6 +9,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from vizsla.nouns.coverage import Coverage
 from vizsla.nouns.finding import Finding, Run, Tier
 from vizsla.nouns.report import RunReport
 
@@ -46,6 +47,7 @@ class HuntRequest:
     engine: str = "duckdb"
     master: str | None = None
     source: str | None = None
+    coverage: bool = False  # whether the result tells what the lake covers, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +75,4 @@ class HuntResult:
     scores: tuple[float, ...] = ()
     traffic: pa.Table | None = None
     ranking: tuple[tuple[str, float, int], ...] = field(default=())  # (host or user, bits, findings) with --by
+    coverage: Coverage | None = None  # what the lake covers, where the request asked for it

@@ -24,6 +24,7 @@ from vizsla.faces.lineage import tree_rows
 from vizsla.faces.redact import redacted, tells_a_secret
 from vizsla.faces.table import short, where
 from vizsla.nouns import TIERS, EventRef, Finding, HuntResult
+from vizsla.reports.coverage import section
 from vizsla.safe import MASK, mask_credentials, shortened, visible
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def page(result: HuntResult, *, title: str = "Vizsla: findings") -> str:
         "tiers": [(t, n) for t in TIERS if (n := sum(f.tier == t for f in result.findings))],
         "techniques": Counter(a.technique for f in result.findings for a in {*f.attack}).most_common(12),
         "end": footer.lines(result),
+        "seen": None if result.coverage is None else section(result.coverage),
         "style": _trusted(style),
         "script": _trusted(script),
         "policy": policy(style, script),
@@ -203,6 +205,11 @@ def native(event: EventRef) -> Mapping[str, str]:
     """The native fields of an event that hold something; our own columns left out, fields of secrets masked."""
     held = {k: str(v) for k, v in event.native.items() if not k.startswith("_") and v not in (None, "", "-")}
     return {k: MASK if tells_a_secret(k) else v for k, v in held.items()}
+
+
+def assets() -> tuple[Markup, Markup]:
+    """The style and the script of every page."""
+    return _trusted(_asset("report.css")), _trusted(_asset("report.js"))
 
 
 def _asset(name: str) -> str:

@@ -62,7 +62,14 @@ def administration(found: Coverage, *, name: str = "vizsla", today: date) -> str
             if (source := _source(found, spec, today)) is not None
         ],
     }
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+    return yaml.dump(content, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes what stands twice twice: people edit these files."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def _source(found: Coverage, spec: dict[str, Any], today: date) -> dict[str, object] | None:

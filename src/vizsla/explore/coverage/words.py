@@ -38,7 +38,7 @@ def _count(n: int, what: str) -> str:
 
 def silence(told: Silence) -> str:
     """A silence as one sentence, with how unusual it is."""
-    who = told.host or "the whole table"
+    who = told.host or "all hosts"
     if told.table:
         who += f" in {told.table}"
     before = (
