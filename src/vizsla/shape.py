@@ -55,6 +55,8 @@ _GENERAL: tuple[tuple[str, str, str], ...] = (
         r"~\\(users|documents and settings)\\|/(home|users)/",
     ),
     (r"[a-z0-9+/=_]{40,}", "<encoded>", ""),
+    # A run that begins with a slash hid from the patterns above that it stands where names of accounts do.
+    (r"(\\users\\|\\documents and settings\\)<encoded>[^\\/\"' ]*", r"\1<user>", r"s\<encoded>"),
     (r"0x[0-9a-f]+", "<hex>", "0x"),
     (_HEX, "<hex>", ""),
     (r"[0-9]+", "#", ""),
@@ -64,6 +66,7 @@ _GENERAL: tuple[tuple[str, str, str], ...] = (
 # Values that differ in their decimal digits alone have one shape, but where a pattern asks for certain digits: these
 # are the patterns 's-1-' and '0x', with every digit as 7.
 _PARTICULAR = "7x|s-7-"
+_SEVENS = bytes.maketrans(b"0123456789", b"7" * 10)
 
 
 def shapes(values: pa.StringArray) -> pa.StringArray:
@@ -73,12 +76,16 @@ def shapes(values: pa.StringArray) -> pa.StringArray:
     hexadecimal and decimal numbers are generalised. Values that are as a whole a short code or an address are kept.
     """
     texts, places = alike(values)
+    return each_shape(texts).take(pa.array(places, mask=places < 0))
+
+
+def each_shape(texts: pa.StringArray) -> pa.StringArray:
+    """`shapes` of texts that were brought to few by `alike` already, none of them null."""
     lowered = _lowered(texts)
     general = _named(lowered)
     for pattern, replacement, needs in _GENERAL:
         general = _replaced(general, pattern, replacement, needs)
-    made = pc.if_else(_kept(lowered), lowered, pc.utf8_trim_whitespace(general))
-    return made.take(pa.array(places, mask=places < 0))
+    return pc.if_else(_kept(lowered), lowered, pc.utf8_trim_whitespace(general))
 
 
 def alike(values: pa.StringArray) -> tuple[pa.StringArray, npt.NDArray[np.int32]]:
@@ -146,8 +153,8 @@ def _digits_alike(values: pa.StringArray) -> pa.StringArray:
     whole = np.frombuffer(text, dtype=np.uint8, count=int(ends[-1]))[begin:]
     mapped = np.empty_like(whole)
     for first in range(0, len(whole), AT_ONCE):  # so that what is worked on stays near the processor
-        part = whole[first : first + AT_ONCE]
-        mapped[first : first + AT_ONCE] = np.where(part - np.uint8(ord("0")) < 10, np.uint8(ord("7")), part)
+        part = whole[first : first + AT_ONCE].tobytes().translate(_SEVENS)
+        mapped[first : first + AT_ONCE] = np.frombuffer(part, dtype=np.uint8)
     made = pa.StringArray.from_buffers(len(values), pa.py_buffer(ends - begin), pa.py_buffer(mapped))
     return pc.if_else(values.is_valid(), made, None) if values.null_count else made
 

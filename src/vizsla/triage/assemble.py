@@ -13,7 +13,7 @@ import pyarrow as pa
 from vizsla.analytics.rarity.encode import I64, code_of, mixed
 from vizsla.analytics.rarity.fields import profile
 from vizsla.analytics.rarity.model import Model, Tallied
-from vizsla.analytics.rarity.pick import A_TIE, KEY, Pick, tie_key
+from vizsla.analytics.rarity.pick import A_TIE, KEY, Pick, tie_key, where_key
 from vizsla.analytics.rarity.tally import SLICE, unpacked
 from vizsla.engine import Engine
 from vizsla.lake import Scan
@@ -160,14 +160,15 @@ def picked(
     if not places:
         return {}
     chosen = ranked.ties.tie[ranked.lit.at[np.array(places)]]
-    keys = np.unique(tie_key({name: values[chosen] for name, values in tallied.ties.items()}))
+    ties = {name: values[chosen] for name, values in tallied.ties.items()}
+    keys, where = np.unique(tie_key(ties)).tobytes(), np.unique(where_key(ties)).tobytes()
     rows: dict[int, list[dict[str, object]]] = defaultdict(list)
     for scan in scans:
         own = frozenset(kind for kind in kinds if kind.partition(":")[0] == scan.table)
         if not own:
             continue
         columns = (ID, HOST, TIME, ORIGIN, *(c for c in scan.schema.names if not c.startswith("_")))
-        for _, _, table in unpacked(engine.map(scan, columns, Pick(scan.table, keys.tobytes(), own))):
+        for _, _, table in unpacked(engine.map(scan, columns, Pick(scan.table, keys, where, own))):
             for row in _rows(table):
                 rows[int(str(row[KEY]))].append(row)
     for events in rows.values():

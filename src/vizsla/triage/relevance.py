@@ -12,10 +12,21 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vizsla.analytics.rarity.encode import I64, NOTHING, U64
 from vizsla.declared import from_yaml
 from vizsla.shape import name_constants, shape
 from vizsla.triage import attack
-from vizsla.triage.native import WORD, Fields
+from vizsla.triage import native as fields_of_events
+from vizsla.triage.native import TEXTS, WORD, Fields
+
+# Tests that only values which hold what is wanted can pass.
+LITERAL = frozenset(("equals", "contains", "startswith", "endswith", "base", "word"))
+FEW = 64  # patterns of the same programs up to which each is judged by itself
 
 # The first of the fields that name a program, in attack.yaml's lists of fields.
 PROGRAMS = frozenset(("Image", "ParentImage", "TargetImage", "SourceImage"))
@@ -209,7 +220,10 @@ def relevance(kind: str, actor: str, shapes: Mapping[str, str]) -> Relevance:
     A technique implied takes a negative kind or place to zero: an encoded command is no less telling for
     lying in a servicing folder.
     """
-    technique = _technique(kind, Fields(shapes))
+    return _weighed(kind, actor, _technique(kind, Fields(shapes)))
+
+
+def _weighed(kind: str, actor: str, technique: Line | None) -> Relevance:
     lines = [_kind(kind), _place(actor), technique]
     if technique is not None:
         lines = [line for line in lines if line is None or line.bits > 0]
@@ -217,3 +231,111 @@ def relevance(kind: str, actor: str, shapes: Mapping[str, str]) -> Relevance:
     limits = _table()["limits"]
     total = min(max(sum(line.bits for line in kept), limits["least"]), limits["most"])
     return Relevance(total, kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """Patterns of one kind: `columns` are the codes of their shapes by field (NOTHING: absent), the actor's too."""
+
+    kind: str
+    actor: U64
+    columns: Mapping[str, U64]
+    words: Mapping[int, str]
+
+    def shapes(self, row: int) -> dict[str, str]:
+        """One pattern's shapes by field."""
+        return {name: self.words.get(int(c[row]), "") for name, c in self.columns.items() if c[row] != NOTHING}
+
+    def first(self, fields: Iterable[str]) -> U64:
+        """The codes of the first of these fields that each pattern has, as `Fields.first` reads them."""
+        wanted = {name.lower(): codes for name, codes in self.columns.items()}
+        found = np.zeros(len(self.actor), dtype=np.uint64)
+        for name in fields:
+            if name.lower() in wanted:
+                found = np.where(found == NOTHING, self._filled(wanted[name.lower()]), found)
+        return found
+
+    def _filled(self, codes: U64) -> U64:
+        distinct, inverse = np.unique(codes, return_inverse=True)
+        texts = (self.words.get(code, "").strip().lower() for code in distinct.tolist())
+        empty = np.fromiter((text in fields_of_events.NOTHING for text in texts), dtype=bool, count=len(distinct))
+        return np.where(empty, NOTHING, distinct)[inverse]
+
+
+def relevances(patterns: Patterns) -> list[Relevance]:
+    """`relevance` of each pattern; that most of them imply no technique is found out for all of them at once."""
+    kind, words = patterns.kind, patterns.words
+    plain = {code: _weighed(kind, words.get(code, ""), None) for code in np.unique(patterns.actor).tolist()}
+    found = [plain[code] for code in patterns.actor.tolist()]
+    for row in np.flatnonzero(_telling(patterns)).tolist():
+        found[row] = relevance(kind, words.get(int(patterns.actor[row]), ""), patterns.shapes(row))
+    return found
+
+
+def _telling(patterns: Patterns) -> npt.NDArray[np.bool_]:
+    """Which patterns may imply a technique; of the others it is certain that they imply none."""
+    rules = [row.rule for row in _rows(patterns.kind)]
+    size = len(patterns.actor)
+    if not rules:
+        return np.zeros(size, dtype=bool)
+    if size <= FEW or any(name.lower() in TEXTS for name in patterns.columns):  # messages hold fields of their own
+        return np.ones(size, dtype=bool)
+    asked = sorted({c.fields for rule in rules for c in (*rule.all, *rule.any, *rule.none)})
+    columns = {fields: _Column.of(patterns.first(fields), patterns.words) for fields in asked}
+    programs = _program_fields(patterns.kind)
+    alike = [column.place if fields in programs else column.filled for fields, column in columns.items()]
+    _, inverse = np.unique(np.stack(alike), axis=1, return_inverse=True)
+    order = np.argsort(inverse.ravel(), kind="stable")
+    telling = np.zeros(size, dtype=bool)
+    for rows in np.split(order, np.flatnonzero(np.diff(inverse.ravel()[order])) + 1):
+        lead = Fields(patterns.shapes(int(rows[0])))
+        held = tuple(lead.first(fields) for fields in programs)
+        left = _possible(patterns.kind, held, frozenset(lead))
+        telling[rows] = _any_trigger(left, columns, rows)
+    return telling
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """What patterns have for a list of fields: distinct texts, as rules compare them, and each pattern's place."""
+
+    texts: pa.StringArray
+    place: I64
+    filled: I64  # whether it has any, as a number
+
+    @classmethod
+    def of(cls, codes: U64, words: Mapping[int, str]) -> _Column:
+        distinct, place = np.unique(codes, return_inverse=True)
+        texts = [words.get(c, "").strip()[: attack.LONGEST].lower() if c else "" for c in distinct.tolist()]
+        return cls(pa.array(texts, pa.string()), place.ravel(), (codes != NOTHING).astype(np.int64))
+
+    def holding(self, pattern: str, rows: I64) -> npt.NDArray[np.bool_]:
+        """Which of these patterns' texts match."""
+        asked, inverse = np.unique(self.place[rows], return_inverse=True)
+        matched = pc.match_substring_regex(self.texts.take(pa.array(asked)), pattern)
+        return np.asarray(matched)[inverse.ravel()]
+
+
+def _any_trigger(left: Iterable[_Row], columns: Mapping[tuple[str, ...], _Column], rows: I64) -> npt.NDArray[np.bool_]:
+    """Which of these patterns, of the same programs, hold what one of the rules left cannot do without."""
+    wanted: dict[tuple[str, ...], set[str]] = {}
+    for row in left:
+        trigger = _trigger(row.rule)
+        if trigger is None or len(rows) <= FEW:
+            return np.ones(len(rows), dtype=bool)
+        for fields, texts in trigger:
+            wanted.setdefault(fields, set()).update(texts)
+    found = np.zeros(len(rows), dtype=bool)
+    for fields, any_of in wanted.items():
+        found |= columns[fields].holding("|".join(map(re.escape, sorted(any_of))), rows)
+    return found
+
+
+def _trigger(rule: attack.Rule) -> list[tuple[tuple[str, ...], tuple[str, ...]]] | None:
+    """Fields and texts such that where none of the fields holds one of its texts, the rule does not hold."""
+    for condition in rule.all:
+        if condition.test in LITERAL:
+            return [(condition.fields, condition.wanted)]
+    if rule.any and all(condition.test in LITERAL for condition in rule.any):
+        return [(condition.fields, condition.wanted) for condition in rule.any]
+    return None

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vizsla.analytics.rarity.encode import I64
+from vizsla.analytics.rarity.encode import I64, NOTHING
 from vizsla.analytics.rarity.fields import profile
 from vizsla.analytics.rarity.model import ScoredUnits
 from vizsla.analytics.rarity.reference import Columns
 from vizsla.analytics.rarity.tally import FIELD
 from vizsla.calibration import Floats
 from vizsla.triage.observed import native
-from vizsla.triage.relevance import Relevance, relevance
+from vizsla.triage.relevance import Patterns, Relevance, relevance, relevances
 
 
 @dataclass(slots=True)
@@ -27,7 +27,33 @@ class Weigher:
     _known: dict[tuple[int, int], Relevance] = field(default_factory=dict)
 
     def __call__(self, places: I64) -> Floats:
-        return np.fromiter((self.of(int(place)).bits for place in places), dtype=np.float64, count=len(places))
+        found = np.zeros(len(places))
+        number = self.units.kind[places]
+        for kind in np.unique(number).tolist():
+            at = np.flatnonzero(number == kind)
+            rows = self.units.row[places[at]]
+            pattern = self.columns[self.units.kinds[kind]]["pattern"][rows]
+            distinct, first, inverse = np.unique(pattern, return_index=True, return_inverse=True)
+            keys = [(kind, code) for code in distinct.tolist()]
+            fresh = [i for i, key in enumerate(keys) if key not in self._known]
+            if fresh:
+                asked = self._patterns(kind, rows[first[fresh]])
+                self._known.update(zip((keys[i] for i in fresh), relevances(asked), strict=True))
+            found[at] = np.array([self._known[key].bits for key in keys])[inverse.ravel()]
+        return found
+
+    def _patterns(self, number: int, rows: I64) -> Patterns:
+        """The patterns of these rows of one kind."""
+        kind = self.units.kinds[number]
+        own = profile(native(kind).partition(":")[0])
+        actor = np.asarray(self.columns[kind]["actor"], dtype=np.uint64)[rows]
+        found = {name: actor for name in own.actor if name not in own.also} if actor.any() else {}
+        for name, codes in self.columns[kind].items():
+            if name.startswith(FIELD):
+                values, shown = np.asarray(codes, dtype=np.uint64)[rows], name[len(FIELD) :]
+                if values.any():
+                    found[shown] = np.where(values == NOTHING, found[shown], values) if shown in found else values
+        return Patterns(native(kind), actor, found, self.words)
 
     def of(self, place: int) -> Relevance:
         """The relevance of one unit's pattern."""

@@ -17,7 +17,7 @@ import xxhash
 
 from vizsla.analytics.rarity.fields import Profile
 from vizsla.nouns.event import HOST, TIME
-from vizsla.shape import alike, shapes
+from vizsla.shape import alike, each_shape, shapes
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
@@ -167,7 +167,7 @@ class Encoder:
 
     def _fresh(self, distinct: pa.Array) -> U64:
         """The codes of values that are hardly worth remembering: of so many, few come again."""
-        shaped = pc.dictionary_encode(shapes(distinct), null_encoding="encode")
+        shaped = pc.dictionary_encode(each_shape(distinct), null_encoding="encode")
         words = np.array([self._word(text or "") for text in shaped.dictionary.to_pylist()], dtype=np.uint64)
         codes: U64 = words[shaped.indices.to_numpy()]
         return codes

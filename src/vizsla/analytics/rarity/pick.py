@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from vizsla.analytics.rarity.encode import NO_TIME, U64, Encoder, mixed
+from vizsla.analytics.rarity.encode import NO_TIME, NOTHING, U64, Encoder, mixed, times
 from vizsla.analytics.rarity.fields import profile
-from vizsla.analytics.rarity.keys import keys
-from vizsla.analytics.rarity.tally import PART, TIE_KEY, packed, tie_columns
-from vizsla.nouns.event import ID, TIME
+from vizsla.analytics.rarity.keys import NO_PID, Keys, keys
+from vizsla.analytics.rarity.tally import PART, SLICE, TIE_KEY, packed, tie_columns
+from vizsla.nouns.event import HOST, ID, TIME
 
 KEY = "__tie"  # column of the tie each picked row belongs to
 KIND = "__kind"
@@ -24,24 +24,32 @@ def tie_key(columns: dict[str, np.ndarray]) -> U64:
     return mixed(*(columns[name].astype(np.uint64, copy=False) for name in TIE_KEY))
 
 
+def where_key(columns: dict[str, np.ndarray]) -> U64:
+    """The part of a tie that can be told without knowing the event's shape: host, ten minutes, process and so on."""
+    return mixed(*(columns[name].astype(np.uint64, copy=False) for name in TIE_KEY[:-2]))
+
+
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """The mapper of the second pass. `wanted`: tie keys, ascending, as bytes; `kinds`: the only kinds among them."""
+    """The mapper of the second pass. `wanted`: tie keys, ascending, as bytes; `where`: their `where_key`, likewise;
+    `kinds`: the only kinds among them."""
 
     table: str
     wanted: bytes
+    where: bytes
     kinds: frozenset[str]
     schema: pa.Schema = field(default=PART, compare=False)
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         encoder = Encoder(profile(self.table))
-        wanted = np.frombuffer(self.wanted, dtype=np.uint64)
-        for batch in batches:
+        wanted, where = (np.frombuffer(known, dtype=np.uint64) for known in (self.wanted, self.where))
+        for whole in batches:
+            if not whole.num_rows:
+                continue
+            batch, tied = _near(whole, encoder, where)
             if not batch.num_rows:
                 continue
-            tied = None
             for rows in encoder.rows(batch, set(self.kinds)):
-                tied = tied or keys(batch, encoder.profile)
                 timed = rows.time != NO_TIME
                 columns = tie_columns(rows, tied, timed)
                 found = tie_key(columns)
@@ -52,6 +60,19 @@ class Pick:
                 if len(first):
                     yield packed("row", rows.kind, plain(batch, places[first], found[hits][first], rows.kind))
             encoder.forget()
+
+
+def _near(batch: pa.RecordBatch, encoder: Encoder, where: U64) -> tuple[pa.RecordBatch, Keys]:
+    """The rows of a batch that may belong to a wanted tie, and their keys: shapes are made of few."""
+    tied, time = keys(batch, encoder.profile), times(batch)
+    known = tied.guid != NOTHING
+    found = where_key({
+        "host": encoder.identity(batch, HOST), "slice": time // SLICE, "guid": tied.guid,
+        "pid": np.where(known, NO_PID, tied.pid), "logon": np.where(known, NOTHING, tied.logon), "pair": tied.pair,
+    })  # fmt: skip
+    at = np.minimum(np.searchsorted(where, found), len(where) - 1)
+    rows = np.flatnonzero((where[at] == found) & (time != NO_TIME))
+    return batch.take(pa.array(rows)), Keys(tied.guid[rows], tied.pid[rows], tied.logon[rows], tied.pair[rows])
 
 
 def _ids(batch: pa.RecordBatch, places: np.ndarray) -> np.ndarray:
