@@ -50,6 +50,10 @@ SUBCATEGORIES = (
 SUBCATEGORY = re.compile(r"\{?0cce92([0-9a-f]{2})-69ae-11d9-bed3-505054503030\}?", re.IGNORECASE)
 GUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 COMMAND = re.compile(r"<Command>([^<]{1,1000})</Command>(?:\s*<Arguments>([^<]{1,2000})</Arguments>)?", re.IGNORECASE)
+LOGINS = {
+    "sshd": "SSH", "ftpd": "FTP", "vsftpd": "FTP", "proftpd": "FTP", "in.telnetd": "Telnet", "telnetd": "Telnet",
+    "login": "console", "gdm": "desktop", "lightdm": "desktop", "sddm": "desktop", "dropbear": "SSH",
+}  # fmt: skip
 PIPELINE = re.compile(r"Pipeline execution details for command line:\s*(.{1,1000})")
 
 
@@ -144,6 +148,8 @@ FILTERS: Mapping[str, Callable[[str], str]] = {
     "pipeline": _pipeline,
     "bytes": _bytes,
     "seconds": _seconds,
+    "login": lambda text: LOGINS.get(text.partition("(")[0].lower(), text.partition("(")[0]),
+    "words": lambda text: one_line(text.replace("-", " ").replace("_", " ")),
 }
 
 

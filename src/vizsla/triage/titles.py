@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -60,8 +60,20 @@ def subject(evidence: Evidence, width: int = MAX_TITLE) -> str:
 def describe(event: EventRef, kind: str, width: int = MAX_TITLE) -> str:
     """An event in words; '' where no template fits it."""
     table, event_id = kind_of(kind)
-    templates = words().titles.get(f"{table}:{event_id}" if event_id else table, ())
-    return sentence(templates, event, width)
+    return next((said for found in _templates(table, event_id) if (said := sentence(found, event, width))), "")
+
+
+ALIKE = {"linux_sysmon": "windows_sysmon"}  # tables whose events have the same fields
+
+
+def _templates(table: str, event_id: str) -> Iterator[tuple[Template, ...]]:
+    """Those for this kind of event, then those for all of its table, then those for all tables that begin so."""
+    known = words().titles
+    for name in (table, ALIKE.get(table, table)):
+        if event_id:
+            yield known.get(f"{name}:{event_id}", ())
+    yield known.get(table, ())
+    yield from (found for name, found in known.items() if name.endswith("*") and table.startswith(name[:-1]))
 
 
 def title(evidence: Sequence[Evidence], instances: int = 1) -> str:
@@ -129,8 +141,12 @@ def _fallback(evidence: Evidence, event: EventRef, width: int) -> str:
     """Where no template fits: the kind of event, its host, and the most surprising field with its value."""
     table, event_id = kind_of(evidence.kind)
     fields = fields_of(event)
-    source = event.channel or fields.first(("Channel", "Provider_Name", "SourceName")) or table
-    what = f"{visible(one_line(source))} event ID {event_id}" if event_id else visible(one_line(source))
+    source = event.channel or fields.first(("Channel", "Provider_Name", "SourceName")) or _plain(table)
+    what = visible(one_line(source))
+    if event_id and _is_number(event_id, table, fields):
+        what = f"{what} event ID {event_id}"
+    elif event_id:
+        what = f"{shortened(visible(one_line(evidence.kind.partition(':')[2])), 40)} ({what})"
     host = visible(host_name(event, fields))
     text = f"{shortened(what, 60)}{f' on {shortened(host, 30)}' if host else ''}"
     if evidence.reasons and (reason := _surprising(evidence.reasons)[0]).field.lower() != "eventid":
@@ -139,3 +155,13 @@ def _fallback(evidence: Evidence, event: EventRef, width: int) -> str:
         room = max(12, width - len(text) - len(reason.field) - 3)
         text += f": {field_words(reason.field)} {shortened(visible(value), room)}"
     return shortened(text, width)
+
+
+def _plain(table: str) -> str:
+    """A table's name as words; Windows' tables are named by their channels, which are names themselves."""
+    return table if table.startswith("windows_") else table.replace("_", " ")
+
+
+def _is_number(event_id: str, table: str, fields: Mapping[str, str]) -> bool:
+    """Whether what tells the table's events apart is a Windows event id, and no word or other number."""
+    return event_id.isdecimal() and (table.startswith("windows_") or fields.get("EventID") == event_id)
