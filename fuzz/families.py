@@ -34,10 +34,11 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "evtx": ("evtx", "evtx_carved"),
     "windows": ("windows_json", "windows_xml", "task_xml", "powershell_transcript"),
     "zeek": ("zeek_tsv", "zeek_json"),
-    "linux": ("syslog", "syslog_json", "auditd", "journald", "bind", "windows_dhcp"),
+    "linux": ("syslog", "syslog_json", "auditd", "journald"),
     "web": ("access_log", "apache_error", "nginx_error", "haproxy", "aws_alb", "aws_elb", "aws_nlb", "aws_s3_access",
             "squid", "w3c", "bodyfile", "traefik", "caddy"),
     "marked": ("cef", "leef"),
+    "network": ("windows_dhcp", "bind"),  # and all that are in no other family
     "metrics": ("metricbeat", "otel_metrics", "pdh_csv", "prometheus", "sysstat"),
     "json": ("osquery", "velociraptor", "volatility"),  # and all mapped ones
     "csv": ("autoruns", "evtxecmd"),  # and all mapped ones
@@ -63,11 +64,14 @@ def must(holds: object, what: str) -> None:
 def members(family: str) -> tuple[str, ...]:
     """What a family holds, by name: sources, and 'container', 'guess', 'mapping'. Every source is in one."""
     named = FAMILIES[family]
-    if family not in ("json", "csv"):
+    if family not in ("json", "csv", "network"):
         return named
     elsewhere = {name for names in FAMILIES.values() for name in names}
-    mapped = [name for name, content in declared().items() if content.get("reader") == family]
-    return (*named, *(name for name in mapped if name not in elsewhere))
+    readers = {name: declared().get(name, {}).get("reader") for name in registry() if name not in elsewhere}
+    wanted = [
+        name for name, reader in readers.items() if (reader if reader in ("json", "csv") else "network") == family
+    ]
+    return (*named, *wanted)
 
 
 def check(member: str, content: bytes) -> None:

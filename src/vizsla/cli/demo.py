@@ -27,11 +27,13 @@ def demo(
     From logs to report; says at which rank the intruder stands.
     """
     guard.doing("building the company")
-    from vizsla.faces.demo import run
+    from vizsla.faces.demo import introduction, run
     from vizsla.faces.table import parts
 
+    for line in introduction(hosts, days, intruder=intruder):
+        console.say(line)
     with ProgressBar() as progress:
         told = run(folder, hosts=hosts, days=days, seed=seed, intruder=intruder, progress=progress)
-    console.show(*parts(told.result, console.width(), ask=False, most=_LISTED))
+    console.show(*parts(told.result, console.width(), ask=False, most=_LISTED, more="the report holds them all"))
     for line in told.lines:
         print(line)

@@ -25,6 +25,16 @@ class Demo:
     lines: tuple[str, ...]
 
 
+def introduction(hosts: int, days: int, *, intruder: bool) -> tuple[str, ...]:
+    """What is about to happen, for someone who sees it for the first time."""
+    there = "In the later ones an intruder is at work." if intruder else "There is no intruder in them."
+    return (
+        f"A made-up company of {counted(hosts, 'computer')} writes {counted(days, 'day')} of Windows and Zeek logs.",
+        f"Vizsla learns what is normal from the first days, then hunts in the others. {there}",
+        "It is not told who or where: what follows is its own ranking, and then what the truth says of it.",
+    )
+
+
 def run(
     folder: Path,
     *,
@@ -53,11 +63,22 @@ def run(
     result = python.hunt(folder / "hunt", lake, baseline=str(home), progress=progress)
     (folder / REPORT).write_bytes(page(result, title="Vizsla: the demo").encode("utf-8", "backslashreplace"))
     lines = (
+        *_counted(hosts, result.run.hosts),
         *_said(rank_of(result.findings, truth) if intruder else None),
         f"Report: {folder / REPORT}",
         f"Look closer: vizsla show 1 --lake {lake}",
     )
     return Demo(result, lines)
+
+
+def _counted(computers: int, hosts: int) -> list[str]:
+    """Why there are more hosts than computers."""
+    if hosts <= computers:
+        return []
+    return [
+        f"The {computers} computers count as {hosts} hosts: Windows logs name a computer, Zeek's its address, and each "
+        "has a baseline of its own."
+    ]
 
 
 def _said(rank: Rank | None) -> list[str]:

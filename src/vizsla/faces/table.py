@@ -24,18 +24,29 @@ COLOURS: dict[Tier, str] = {
     "low": "cyan",
     "informational": "dim",
 }
+LEGEND = (
+    "bits: how strong the evidence is, one more is twice as strong. expected: how often quiet days like those learnt bring a "
+    "finding at least as strong."
+)
 _SHORT: dict[Tier, str] = {"informational": "info"}
 _NARROW = 120  # below this many columns, hosts stand under the title
 _TITLE_LINES = 4  # of text: a title that would take more is shortened in its middle
 
 
 def parts(
-    result: HuntResult, width: int, *, kept: bool = True, ask: bool = True, most: int | None = None, lake: str = ""
+    result: HuntResult,
+    width: int,
+    *,
+    kept: bool = True,
+    ask: bool = True,
+    most: int | None = None,
+    lake: str = "",
+    more: str = "--top N lists more",
 ) -> list[RenderableType]:
     """What to print, in order. `kept`: whether `vizsla show` can find them afterwards; `ask`: whether to say so.
 
-    `most`: findings listed; the strongest must not scroll out of sight. `lake`: where they are kept, if not in the
-    default lake.
+    `most`: findings listed; the strongest must not scroll out of sight. `more`: what shows the others. `lake`: where
+    they are kept, if not in the default lake.
     """
     from rich.text import Text
 
@@ -45,9 +56,9 @@ def parts(
     if result.findings:
         shown += [findings(result.findings[:most], width), Text("")]
         if most is not None and len(result.findings) > most:
-            shown.append(
-                Text(f"Listed: the first {most} of {len(result.findings):,}; --top N lists more.", style="bold")
-            )
+            shown.append(Text(f"Listed: the first {most} of {len(result.findings):,}; {more}.", style="bold"))
+        if any(finding.expected_per_day is not None for finding in result.findings):
+            shown.append(Text(LEGEND, style="dim"))
     shown += [Text(line) for line in lines(result)]
     if result.findings and ask:
         first = visible(result.findings[0].id)[:12]

@@ -93,7 +93,9 @@ def first_values(file: LogFile, rows: int = 200) -> dict[str, list[str]]:
     """The first values of every column, as text. Raises SourceError for a damaged file."""
     try:
         with _batches(file) as (schema, parts):
-            batch = next(iter(parts), pa.RecordBatch.from_pylist([], schema)).slice(0, rows)
+            batch = next(iter(parts), pa.RecordBatch.from_pylist([], schema))
+            batch.validate(full=True)  # Arrow takes lengths and text in a file at its word
+            batch = batch.slice(0, rows)
             columns = zip(schema.names, map(as_strings, batch.columns), strict=True)
             return {name: [v for v in column.to_pylist() if v] for name, column in columns}
     except (pa.ArrowException, OSError) as error:
@@ -109,6 +111,7 @@ def read(file: LogFile, placing: Placing, options: Mapping[str, Any], declared: 
         with _batches(file) as (schema, parts):
             names = [str(name) for name in unique(rename.get(name, name) for name in schema.names)]
             for whole in parts:
+                whole.validate(full=True)  # Arrow takes lengths and text in a file at its word
                 for begin in range(0, whole.num_rows, ROWS):
                     batch = whole.slice(begin, ROWS)
                     columns = dict(zip(names, map(as_strings, batch.columns), strict=True))
