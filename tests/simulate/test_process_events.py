@@ -33,6 +33,14 @@ def test_a_prefix_of_more_is_what_fewer_give():
     assert many.slice(0, 5_000).equals(few)
 
 
+def test_another_day_brings_other_events_of_the_same_company():
+    first, later = (pa.Table.from_batches(process_events(20_000, 6, day=day)) for day in (0, 14))
+    begun, begins = (min(table["_time"].to_pylist()) for table in (first, later))
+    assert (begins - begun).days in (13, 14)
+    assert set(first["_host"].to_pylist()) & set(later["_host"].to_pylist())
+    assert not set(first["ProcessGuid"].to_pylist()) & set(later["ProcessGuid"].to_pylist())
+
+
 def test_a_negative_number_is_refused():
     with pytest.raises(UsageError, match="-1"):
         next(process_events(-1))
