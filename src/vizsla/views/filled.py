@@ -7,7 +7,7 @@ import string
 import ibis
 import ibis.expr.types as ir
 
-from vizsla.views.compile import HEX, Compiler, _only, _split
+from vizsla.views.compile import HEX, Compiler, _colons, _only, _split
 from vizsla.views.grammar import Call, Column, Constant, Expression
 
 _AS_ARGUMENT = frozenset({"lower", "guid", "join"})  # null exactly where their first argument is
@@ -37,7 +37,7 @@ def _names_the_rest(tree: Call) -> bool:
 
 def _is_ip(text: ir.StringValue) -> ir.BooleanValue:
     longer = _only(_split(text, "%")[0], _DIGITS + ":.")
-    return ibis.cases((text.contains(":"), longer), else_=text.contains(".") & _only(text, string.digits + "."))
+    return ibis.cases((_colons(text) > 1, longer), else_=text.contains(".") & _only(text, string.digits + "."))
 
 
 def _is_number(text: ir.StringValue) -> ir.BooleanValue:
