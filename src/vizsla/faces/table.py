@@ -25,8 +25,8 @@ COLOURS: dict[Tier, str] = {
     "informational": "dim",
 }
 LEGEND = (
-    "bits: how strong the evidence is, one more is twice as strong. expected: how often quiet days like those learnt bring a "
-    "finding at least as strong."
+    "bits: how strong the evidence is, one more is twice as strong. expected: how often quiet days like those learnt "
+    "bring a finding at least as strong."
 )
 _SHORT: dict[Tier, str] = {"informational": "info"}
 _NARROW = 120  # below this many columns, hosts stand under the title
