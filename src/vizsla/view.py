@@ -41,7 +41,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class TableMapping:
-    """Events of a table that a view takes: `where` native columns hold one of the values; each field's expression."""
+    """Events of a table that a view takes: `where` native columns hold one of the values; each field's expression.
+
+    The value `*` stands for whatever value there is.
+    """
 
     where: Mapping[str, tuple[str, ...]]
     fields: Mapping[str, Expression]

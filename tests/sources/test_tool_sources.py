@@ -173,6 +173,7 @@ MEASURED: list[tuple[str, str, str, list[tuple[object, ...]]]] = [
         ("WEB1/all", "%user", 1.5, "percent", None), ("WEB1/all", "%idle", 98.5, "percent", None),
         ("WEB1/all", "%user", 2.5, "percent", None), ("WEB1/all", "%idle", 97.5, "percent", None),
         ("WEB1/all", "%user", 3.5, "percent", None), ("WEB1/all", "%idle", 96.5, "percent", None),
+        ("WEB1/all", "%user.average", 2.5, "percent", None), ("WEB1/all", "%idle.average", 97.5, "percent", None),
         ("WEB1/eth0", "rxpck/s", 7.0, "1/s", None)]),
     ("pdh_csv", PDH, "windows_performance", [
         ("WS1", "Processor\\% Processor Time", 12.5, "percent", None),
@@ -202,7 +203,7 @@ def test_a_row_is_a_measurement(source: str, text: str, table: str, meant: list[
 
 def test_sar_goes_on_after_midnight() -> None:
     times = [row["_time"].isoformat()[:16] for row in rows("sysstat", SAR)]
-    assert times == ["2024-05-01T10:00"] * 2 + ["2024-05-01T23:50"] * 2 + ["2024-05-02T00:00"] * 2 + [
+    assert times == ["2024-05-01T10:00"] * 2 + ["2024-05-01T23:50"] * 2 + ["2024-05-02T00:00"] * 4 + [
         "2024-05-01T10:00"
     ]
 

@@ -83,6 +83,7 @@ _PATTERNS: Mapping[str, Patterns] = {
     **AUTH,
     "cron": CRON,
     "systemd": SYSTEMD,
+    "kernel": net.KERNEL,
     "ftpd": net.FTPD,
     "dnsmasq": net.DNSMASQ,
     "dnsmasq-dhcp": net.DNSMASQ_DHCP,

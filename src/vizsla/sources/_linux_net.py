@@ -30,6 +30,27 @@ DNSMASQ = Patterns(
     )
 )
 
+_AUDIT = (
+    r"(?:\[ *(?P<uptime>[\d.]+)\] )?audit: type=(?P<audit_type>\d+) "
+    r"audit\((?P<audit_time>[\d.]+):(?P<audit_serial>\d+)\):"
+)
+_DENIED = (
+    r"(?: info=\"(?P<info>[^\"]*)\")?(?: error=(?P<error>\S+))?(?: class=\"(?P<class>[^\"]*)\")?"
+    r"(?: profile=\"(?P<profile>[^\"]*)\")?(?: name=\"?(?P<object>[^\"\s]*)\"?)?(?: pid=(?P<process>\d+))?"
+    r"(?: comm=\"?(?P<comm>[^\"]*?)\"?)?(?: requested_mask=\"(?P<requested_mask>[^\"]*)\")?"
+    r"(?: denied_mask=\"(?P<denied_mask>[^\"]*)\")?(?: (?P<rest>.*))?"
+)
+KERNEL = Patterns(
+    *(
+        P(rf"{_AUDIT} +apparmor=\"(?P<apparmor>{word})\" operation=\"(?P<operation>[^\"]*)\"{_DENIED}", sets)
+        for word, sets in (
+            ("DENIED", {"action": "apparmor-denied", "outcome": "failure"}),
+            ("ALLOWED", {"action": "apparmor-allowed", "outcome": "success"}),
+            ("STATUS", {"action": "apparmor-profile"}),
+        )
+    )
+)
+
 _MAC = r"(?P<mac>[0-9A-Fa-f:-]{11,})"
 DNSMASQ_DHCP = Patterns(
     *(

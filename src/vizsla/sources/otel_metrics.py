@@ -80,7 +80,7 @@ class OtelMetrics:
         yield from held.rest()
 
 
-def _resource(resource: Mapping[str, Any], place: int, held: Measurements) -> Iterator[Batch]:
+def _resource(resource: Mapping[str, Any], place: int, held: Measurements) -> Iterator[Batch | Rejected]:
     inner = resource.get("resource")
     about = attributes(inner.get("attributes") if isinstance(inner, dict) else None)
     host = as_text(about.get("host.name") or about.get("k8s.node.name") or about.get("host.id"))
@@ -90,6 +90,8 @@ def _resource(resource: Mapping[str, Any], place: int, held: Measurements) -> It
         library = scope.get("scope")
         named = library.get("name") if isinstance(library, dict) else None
         for metric in _objects(scope, "metrics"):
+            if not any(_items(metric[kind], "dataPoints") for kind in KINDS if isinstance(metric.get(kind), dict)):
+                yield Rejected(f"{held.file}#{place}", f"metric {metric.get('name')!r} has no data points")
             for kind, meaning in KINDS.items():
                 body = metric.get(kind)
                 if not isinstance(body, dict):

@@ -43,12 +43,15 @@ class Prometheus:
                         if not isinstance(series, dict) or not isinstance(series.get("metric"), dict):
                             yield Rejected(f"{file.name}#{place}", f"result {number} is no series")
                             continue
-                        _add(series, place, held)
+                        if odd := _add(series, place, held):
+                            why = f"result {number}: {odd} of its samples are no pairs of a time and a value"
+                            yield Rejected(f"{file.name}#{place}", why)
                         yield from held.full()
         yield from held.rest()
 
 
-def _add(series: Mapping[str, Any], place: int, held: Measurements) -> None:
+def _add(series: Mapping[str, Any], place: int, held: Measurements) -> int:
+    """A series' samples; how many of them are none."""
     labels = {str(key): value for key, value in series["metric"].items()}
     name = str(labels.pop("__name__", "expression"))
     instance, job = labels.get("instance"), labels.get("job")
@@ -57,10 +60,14 @@ def _add(series: Mapping[str, Any], place: int, held: Measurements) -> None:
         host = host.rpartition(":")[0] or host
     values = series.get("values")
     samples = values if isinstance(values, list) else [series.get("value")]
+    odd = 0
     for sample in samples:
         if isinstance(sample, list) and len(sample) == 2:
             kind = "counter" if name.endswith(("_total", "_count", "_sum", "_bucket")) else None
             held.add(place, sample[0], host, None, name, sample[1], None, kind, labels, (job, instance))
+        else:
+            odd += 1
+    return odd
 
 
 SOURCE = Prometheus()

@@ -157,13 +157,15 @@ class _Printed:
         self.day: date | None = None
         self.last = ""
         self.columns: list[str] = []
+        self.at: str | None = None  # the time of the last row
 
     def add(self, line: str, place: int) -> str | None:
         if top := _TOP.match(line):
             self.host, self.day, self.last, self.columns = top["host"], _day(top["date"]), "", []
+            self.at = None
             return None if self.day else f"{top['date']!r} is no day"
         if line.startswith(("Average:", "Summary:")):
-            return None  # of what stands above
+            return self._average(line, place)
         found = _CLOCK.match(line)
         if found is None or self.day is None:
             return "neither a header nor a row of sar"
@@ -180,11 +182,27 @@ class _Printed:
             return f"{len(cells)} values where the header names {len(self.columns)}"
         row = dict(zip(self.columns, cells, strict=True))
         device = next((value for name, value in row.items() if name in DEVICES), None)
-        time = self._time(found[1], found[2])
+        time = self.at = self._time(found[1], found[2])
         for name, value in row.items():
             if name not in DEVICES:
                 self.held.add(place, time, self.host, device, name, value.replace(",", "."), _unit(name), None, None,
                               (None, device, None))  # fmt: skip
+        return None
+
+    def _average(self, line: str, place: int) -> str | None:
+        """What sar counts up below an activity: measurements of their own, named so, at the time of the last row."""
+        cells = line.split()[1:]
+        if not any(_NUMBER.fullmatch(cell) for cell in cells[1:] or cells):
+            self.columns = cells or self.columns
+            return None
+        if self.day is None or len(cells) != len(self.columns):
+            return f"an average of {len(cells)} values where the header names {len(self.columns)}"
+        row = dict(zip(self.columns, cells, strict=True))
+        device = next((value for name, value in row.items() if name in DEVICES), None)
+        for name, value in row.items():
+            if name not in DEVICES:
+                self.held.add(place, self.at, self.host, device, f"{name}.average", value.replace(",", "."),
+                              _unit(name), None, None, (None, device, "average"))  # fmt: skip
         return None
 
     def _time(self, clock: str, half: str | None) -> str:

@@ -193,6 +193,20 @@ def _port(text: ir.StringValue) -> ir.IntegerValue:
     return _named(_named(text, port), _number)
 
 
+def _peer(text: ir.StringValue) -> ir.StringValue:
+    def peer(whole: ir.StringValue) -> ir.StringValue:
+        port = _last(whole, ":")
+        before = whole.substr(0, whole.length() - port.length() - 1)
+        bare = ibis.cases((before.startswith("["), before.substr(1, before.length() - 2)), else_=before)
+        return ibis.cases((whole.contains(":"), bare), else_=whole)
+
+    return _named(text, peer).nullif("")
+
+
+def _peer_port(text: ir.StringValue) -> ir.IntegerValue:
+    return _named(_last(text, ":"), _number)
+
+
 def _colons(text: ir.StringValue) -> ir.IntegerValue:
     return text.length() - text.replace(":", "").length()
 
@@ -255,7 +269,7 @@ def _lookup(text: ir.StringValue, table: Mapping[str, str], other: str | None = 
     return ibis.cases(*((text == key, value) for key, value in table.items()), else_=rest)
 
 
-_KINDS = {"number": "int64", "port": "int64", "decimal": "float64", "boolean": "boolean"}
+_KINDS = {"number": "int64", "port": "int64", "peer_port": "int64", "decimal": "float64", "boolean": "boolean"}
 _UNARY: dict[str, Callable[[ir.StringValue], ir.Value]] = {
     "basename": _basename,
     "dirname": _dirname,
@@ -270,6 +284,8 @@ _UNARY: dict[str, Callable[[ir.StringValue], ir.Value]] = {
     "ip": _ip,
     "address": _address,
     "port": _port,
+    "peer": _peer,
+    "peer_port": _peer_port,
     "url_path": _url_path,
     "url_query": _url_query,
     "url_domain": _url_domain,

@@ -30,12 +30,14 @@ FUNCTIONS: dict[str, tuple[int | None, tuple[int, int]]] = {
     "join": (None, (0, 0)),  # with backslashes between
     "address": (1, (0, 0)),  # of 'address:port', brackets round IPv6 taken off
     "port": (1, (0, 0)),
+    "peer": (1, (0, 0)),  # of 'address:port' where a port is always there: of ::1:80 too
+    "peer_port": (1, (0, 0)),
     "url_path": (1, (0, 0)),  # of a URL or of a request's target
     "url_query": (1, (0, 0)),
     "url_domain": (1, (0, 0)),  # lower case
     "lookup": (1, (1, 2)),  # lookup(column, table[, for all others])
 }
-LONG = {"number", "port"}
+LONG = {"number", "port", "peer_port"}
 BOOLEAN = {"boolean"}
 DOUBLE = {"decimal"}
 

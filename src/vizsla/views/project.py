@@ -11,7 +11,7 @@ import pyarrow as pa
 from vizsla.nouns.event import HOST, ID, TIME
 from vizsla.view import TABLE, TYPES, TableMapping, View, lookups
 from vizsla.views.compile import Compiler
-from vizsla.views.grammar import Expression
+from vizsla.views.grammar import Column, Expression
 
 
 def project(native: ir.Table, view: View, table: str, fields: Collection[str] | None = None) -> ir.Table:
@@ -57,7 +57,12 @@ def _condition(compiler: Compiler, mapping: TableMapping) -> ir.BooleanValue | N
     """What a mapping's `where` says; None where it takes every event."""
     if not mapping.where:
         return None
-    return ibis.and_(*(compiler.raw(column).isin(list(values)) for column, values in mapping.where.items()))
+    return ibis.and_(*(_holds(compiler, column, values) for column, values in mapping.where.items()))
+
+
+def _holds(compiler: Compiler, column: str, values: Sequence[str]) -> ir.BooleanValue:
+    """Whether a column has one of the values; `*`: whether it has any."""
+    return compiler(Column(column)).notnull() if "*" in values else compiler.raw(column).isin(list(values))
 
 
 def _field(

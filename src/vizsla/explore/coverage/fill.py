@@ -62,11 +62,19 @@ def _reads(tree: Expression, held: set[str]) -> bool:
     return not isinstance(tree, Constant) and any(name.lower() in held for name in columns(tree))
 
 
+ANY = "*"  # in a mapping: whatever value there is
+
+
 def _among(compiler: object, name: str, values: list[str]) -> object:
     import ibis
 
+    from vizsla.views.grammar import Column
+
     raw = compiler.raw(name)  # type: ignore[attr-defined]
-    return ibis.cases((raw.isin(values), raw), else_=ibis.null("string"))
+    known = ibis.cases((raw.isin(values), raw), else_=ibis.null("string"))
+    if ANY not in values:
+        return known
+    return ibis.cases((raw.isin(values), raw), (compiler(Column(name)).notnull(), ANY), else_=ibis.null("string"))  # type: ignore[operator]
 
 
 def _part(view: View, table: str, groups: Sequence[_Group]) -> ViewSeen:
@@ -94,7 +102,10 @@ def _part(view: View, table: str, groups: Sequence[_Group]) -> ViewSeen:
 
 
 def _takes(mapping: TableMapping, values: Mapping[str, str | None]) -> bool:
-    return all(values[column] in wanted for column, wanted in mapping.where.items())
+    return all(
+        values[column] in wanted or (ANY in wanted and values[column] is not None)
+        for column, wanted in mapping.where.items()
+    )
 
 
 def whole(view: View, parts: Sequence[ViewSeen], known: Sequence[str]) -> ViewSeen:
