@@ -289,13 +289,13 @@ TEXTS = [
     "İÄß", "\\", "a\\", "\\a", "x/y\\z/", "naïve\U0001f600\\d\U0001f600e", "0x", "0xfffffffff", "0xffffffff",
     "0x0fffffffffffffff", "0xffffffffffffffff", "0X1F", "a\nb\\c\n", "%'\"", "\u202ereversed\\\u202e",
     "/a/b?q=1&r=/x:2", "http://user:pw@Host.Example:8080/p?q", "https://[2001:db8::1]:443/", "host:443", "[::1]:80",
-    "*", "10.0.0.1:2817", "http://h", "http://h?q", "?", "a?", "::1:33317", "[", "]:", "://", ":", "/:",
+    "*", "10.0.0.1:2817", "http://h", "http://h?q", "?", "a?", "::1:33317", "[", "[:", "]:", "://", ":", "/:",
 ]  # fmt: skip
 WORDS = [
     "basename(s)", "dirname(s)", "user(s)", "domain(s)", "number(s)", "boolean(s)", "lower(s)", "ip(s)", "guid(s)",
     "hash(s, SHA256)", "join(s, s)", "lookup(s, t)", "lookup(s, t, other)", "first(none, s)",
     "decimal(s)", "account(s)", "realm(s)",
-    "address(s)", "port(s)", "url_path(s)", "url_query(s)", "url_domain(s)", "`s`",
+    "address(s)", "port(s)", "peer(s)", "peer_port(s)", "url_path(s)", "url_query(s)", "url_domain(s)", "`s`",
 ]  # fmt: skip
 
 

@@ -197,8 +197,8 @@ def _peer(text: ir.StringValue) -> ir.StringValue:
     def peer(whole: ir.StringValue) -> ir.StringValue:
         port = _last(whole, ":")
         before = whole.substr(0, whole.length() - port.length() - 1)
-        bare = ibis.cases((before.startswith("["), before.substr(1, before.length() - 2)), else_=before)
-        return ibis.cases((whole.contains(":"), bare), else_=whole)
+        bracketed = _split(whole, "]")[0].substr(1)
+        return ibis.cases((whole.startswith("["), bracketed), (whole.contains(":"), before), else_=whole)
 
     return _named(text, peer).nullif("")
 
