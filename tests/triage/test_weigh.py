@@ -79,7 +79,8 @@ def test_many_patterns_are_judged_as_each_by_itself(kind: str, few: int, monkeyp
     image, parent, command = ("Image", "ParentImage", "CommandLine") if "1" in kind[-2:] else (
         "NewProcessName", "ParentProcessName", "CommandLine" if "4688" in kind else "ScriptBlockText")  # fmt: skip
     values = [(i, p, c) for i in IMAGES for p in IMAGES for c in COMMANDS]
-    texts = [tuple(shape(text) for text in row) for row in values]
+    shaped = {text: shape(text) for text in {*IMAGES, *COMMANDS}}
+    texts = [tuple(shaped[text] for text in row) for row in values]
     words = {code_of(text): text for row in texts for text in row if text}
     codes = np.array([[code_of(text) if text else 0 for text in row] for row in texts], dtype=np.uint64)
     patterns = Patterns(kind, codes[:, 0], dict(zip((image, parent, command), codes.T, strict=True)), words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 import orjson
@@ -9,6 +10,8 @@ import orjson
 from vizsla.faces.record import from_record, to_record
 from vizsla.nouns import Finding
 from vizsla.safe import hidden
+
+_UNUSUAL = re.compile("[^ -~]")  # only these can be hidden
 
 
 def line(finding: Finding) -> bytes:
@@ -47,7 +50,7 @@ def dumps(record: object) -> bytes:
         text = orjson.dumps(_without_surrogates(record))
     if text.isascii() and b"\x7f" not in text:
         return text
-    return "".join(_escaped(c) if hidden(c) else c for c in text.decode()).encode()
+    return _UNUSUAL.sub(lambda found: _escaped(found[0]) if hidden(found[0]) else found[0], text.decode()).encode()
 
 
 def _escaped(char: str) -> str:

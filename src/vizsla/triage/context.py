@@ -7,6 +7,7 @@ times and values go down to the engine as plain comparisons; case, shapes and wo
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -71,7 +72,8 @@ def fill(
     look = Look(engine, lake, frozenset(s.table for s in scans) if scans is not None else frozenset(lake.tables()))
     processes = _processes(look, subjects)
     logons = _logons(look, subjects, processes)
-    minutes = _minutes(look, subjects)
+    minutes = sorted(_minutes(look, subjects), key=lambda row: row.minute)
+    began = [row.minute for row in minutes]
     common = _common(look, {row.kind.partition(":")[0] for row in minutes})
     elsewhere = _elsewhere(look, subjects)
     filled = []
@@ -86,7 +88,14 @@ def fill(
             logon_source=_logon_source(subject, logons, processes),
             nearby=()
             if subject.window is None
-            else nearby_lines(subject.finding, subject.window, subject.hosts, subject.users, minutes, common),
+            else nearby_lines(
+                subject.finding,
+                subject.window,
+                subject.hosts,
+                subject.users,
+                minutes[bisect_left(began, subject.window[0]) : bisect_left(began, subject.window[1])],
+                common,
+            ),
             tree=tree(processes, subject.whos),
         )
         filled.append(replace(subject.finding, context=context))
@@ -331,11 +340,14 @@ def _elsewhere(look: Look, subjects: Sequence[Subject]) -> dict[int, Elsewhere]:
         natives = {place: subjects[place].events[0].native for place in places}
         rows = _grouped(look, table, event_id, pattern, list(natives.values()))
         keys = _keys(pattern, [*({n: row.get(n) for n in pattern.all} for row in rows), *natives.values()])
-        for number, place in enumerate(places):
-            subject, here = subjects[place], Elsewhere()
-            for row, key in zip(rows, keys, strict=False):
-                if key == keys[len(rows) + number]:
-                    _note(here, row, subject.hosts)
+        alike: dict[tuple[str, ...], list[Row]] = {key: [] for key in keys[len(rows) :]}
+        for row, key in zip(rows, keys, strict=False):
+            if key in alike:
+                alike[key].append(row)
+        for place, key in zip(places, keys[len(rows) :], strict=True):
+            here = Elsewhere()
+            for row in alike[key]:
+                _note(here, row, subjects[place].hosts)
             found[place] = here
     return found
 
