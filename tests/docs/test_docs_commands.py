@@ -83,7 +83,9 @@ def test_the_pages_have_commands_to_run() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["learn-a-baseline", "look-around", "review-findings", "lake", "know-what-you-can-see"])
+@pytest.mark.parametrize(
+    "name", ["learn-a-baseline", "look-around", "review-findings", "lake", "know-what-you-can-see"]
+)
 def test_python_of_a_page_works(name: str, workplace: Path) -> None:
     """The Python blocks of a page, together, run beside a lake that holds the logs."""
     page = ROOT / "docs" / f"{name}.md"
