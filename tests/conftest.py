@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,15 @@ def real_data() -> Path:
     if os.environ.get("VIZSLA_REQUIRE_REAL_DATA") == "1":
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture(autouse=True)
+def no_mappings_of_other_tests() -> Iterator[None]:
+    """What a test's lake made known of its mappings, the next test does not know."""
+    yield
+    mappings = sys.modules.get("vizsla.mappings")
+    if mappings is not None:
+        mappings.forget()
 
 
 @pytest.fixture(scope="session")

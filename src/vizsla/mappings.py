@@ -102,6 +102,17 @@ def adopt(root: Path) -> None:
             views.cache_clear()
 
 
+def forget() -> None:
+    """Forgets what lakes made known here: their tables fill no views until a lake is opened again."""
+    from vizsla.view import views
+
+    known = [name for name in declared() if name.startswith(f"{ROOM}/")]
+    for name in known:
+        del declared()[name]
+    if known:
+        views.cache_clear()
+
+
 def _content(text: str, where: str) -> dict[str, Any]:
     try:
         content = from_yaml(text)

@@ -89,7 +89,15 @@ ZEEK = "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field
 @pytest.mark.parametrize(
     ("text", "good", "bad"),
     [
-        ("#path\tconn\n#fields\t" + "\t".join(f"f{i}" for i in range(10_000)) + "\n" + "\t".join("1" * 10_000), 1, 0),
+        (
+            "#path\tconn\n#fields\t"
+            + "\t".join(f"f{i}" for i in range(10_000))
+            + "\n"
+            + "\t".join("1" * 10_000)
+            + "\n",
+            1,
+            0,
+        ),
         ("#path\tconn\n#fields\tts\tuid\tuid\tts\tTS\n1.0\ta\tb\tc\td\n", 1, 0),
         ("#path\tconn\n1.0\ta\tb\n", 0, 1),
         ("#path\t../../evil\n#fields\tts\tuid\n1.0\ta\n", 1, 0),
