@@ -40,7 +40,7 @@ def given(source: str, lake: Lake) -> str:
     if source.startswith(MARK):
         text, where = source.partition("\n")[2], source.partition("\n")[0]
     elif is_file(source):
-        text, where = _text(Path(source)), source
+        text, where = text_of(Path(source)), source
     else:
         return source
     mapping = parsed(text, where)
@@ -50,7 +50,8 @@ def given(source: str, lake: Lake) -> str:
     return f"{MARK}{mapping.name}\n{text}"
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """A mapping file's text. Raises SourceError, naming the file, where it cannot be read."""
     try:
         if path.stat().st_size > LARGEST:
             raise SourceError("a mapping of more than 1 MiB is not read", where=str(path))

@@ -6,7 +6,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -77,10 +77,8 @@ def filters(address: Address, since: Any) -> list[dict[str, Any]]:
     return found
 
 
-def read(
-    client: Client, address: Address, cursor: Cursor | None, gone: Callable[[Exception], bool]
-) -> Iterator[Segment]:
-    """All documents of an index pattern, a segment per index. `gone`: whether an error says the point in time ended."""
+def read(client: Client, address: Address, cursor: Cursor | None) -> Iterator[Segment]:
+    """All documents of an index pattern, a segment per index."""
     if not address.path:
         raise UsageError("the address names no index", where=str(address), fix=f"{address.scheme}://HOST/INDEX-PATTERN")
     address.known(*OPTIONS)
@@ -92,7 +90,7 @@ def read(
     try:
         yield from _side_by_side(client, address, done, count)
     except Exception as error:
-        if not gone(error):
+        if not _gone(error):
             raise
         # It lived too long: read again from where its slowest slice began; the lake knows what it has.
         done = Progress(client.open(address.path), {str(n): None for n in range(count)}, done.last, done.since)
@@ -144,7 +142,19 @@ def _side_by_side(client: Client, address: Address, done: Progress, count: int) 
                 pages.get(timeout=0.05)
 
 
-def reason(error: Exception) -> str:
+def failed(product: str, error: Exception, address: Address) -> StoreError:
+    """What a client raised, as an error that says what to do."""
+    return StoreError(f"{product}: {_reason(error)}", where=str(address),
+                      fix="check the address, the credentials (docs/live-stores.md) and that it is up; "
+                          "run again: it goes on where it stopped")  # fmt: skip
+
+
+def _gone(error: Exception) -> bool:
+    """Whether an error says that the point in time ended."""
+    return getattr(error, "status_code", None) == 404
+
+
+def _reason(error: Exception) -> str:
     """Why a server refused, in its own words."""
     for held in (getattr(error, "body", None), getattr(error, "info", None)):
         told = held.get("error") if isinstance(held, dict) else None

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vizsla.errors import StoreError
 from vizsla.secrets import credentials
 from vizsla.store import Address, Cursor, Segment
 from vizsla.stores import _search, client_library
@@ -25,15 +24,9 @@ class Elasticsearch:
         """See Store."""
         library: Any = client_library("elasticsearch", "elasticsearch")
         try:
-            yield from _search.read(_Client(library, address), address, cursor, _gone)
+            yield from _search.read(_Client(library, address), address, cursor)
         except (library.TransportError, library.ApiError) as error:
-            raise StoreError(f"Elasticsearch: {_search.reason(error)}", where=str(address),
-                             fix="check the address, the credentials (docs/live-stores.md) and that it is up; "
-                                 "run again: it goes on where it stopped") from None  # fmt: skip
-
-
-def _gone(error: Exception) -> bool:
-    return getattr(error, "status_code", None) == 404
+            raise _search.failed("Elasticsearch", error, address) from None
 
 
 class _Client:

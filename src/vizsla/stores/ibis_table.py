@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import yaml
 
 from vizsla import mappings
-from vizsla.errors import SourceError, StoreError, UsageError
+from vizsla.errors import StoreError, UsageError
 from vizsla.secrets import credentials
 from vizsla.sources._placing import slug
 from vizsla.store import Address, Cursor, Segment
@@ -63,10 +63,7 @@ def _mapping(address: Address, table: str) -> tuple[str, str]:
     """The mapping as readers take it, and the time column by which the next run goes on ('': none)."""
     time = address.options.get("time", "")
     if file := address.options.get("mapping"):
-        try:
-            text = Path(file).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SourceError(f"the mapping cannot be read: {error}", where=file) from None
+        text = mappings.text_of(Path(file))
     else:
         hosts = [address.options["host"]] if "host" in address.options else []
         content = {"doc": f"The table {table} of {address.scheme}", "reader": "arrow", "table": table,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vizsla.errors import StoreError
 from vizsla.secrets import credentials
 from vizsla.store import Address, Cursor, Segment
 from vizsla.stores import _search, client_library
@@ -21,15 +20,9 @@ class OpenSearch:
         """See Store."""
         library: Any = client_library("opensearchpy", "opensearch-py")
         try:
-            yield from _search.read(_Client(library, address), address, cursor, _gone)
+            yield from _search.read(_Client(library, address), address, cursor)
         except library.OpenSearchException as error:
-            raise StoreError(f"OpenSearch: {_search.reason(error)}", where=str(address),
-                             fix="check the address, the credentials (docs/live-stores.md) and that it is up; "
-                                 "run again: it goes on where it stopped") from None  # fmt: skip
-
-
-def _gone(error: Exception) -> bool:
-    return getattr(error, "status_code", None) == 404
+            raise _search.failed("OpenSearch", error, address) from None
 
 
 class _Client:
