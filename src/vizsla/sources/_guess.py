@@ -32,22 +32,18 @@ MOST = 0.8  # share of the values that must have a look
 LEAST_ROWS = 0.5  # share of the lines that must be as wide as the header
 NAME = re.compile(r"[^a-z0-9]")
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")  # what the grammar of views takes for a column
-KINDS: Mapping[str, str] = {
+_LOOKS: Mapping[str, str] = {
     "ip": r"(\d{1,3}\.){3}\d{1,3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]*:[0-9a-fA-F.]*",
     "number": r"-?\d{1,18}",
     "md5": r"[0-9a-fA-F]{32}",
-    "sha1": r"[0-9a-fA-F]{40}",
     "sha256": r"[0-9a-fA-F]{64}",
     "url": r"[a-z][a-z0-9+.-]{1,15}://\S+|/\S*",
-    "mail": r"[^@\s]+@[^@\s]+\.[^@\s]+",
     "domain": r"([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?",
-    "windows_path": r"([A-Za-z]:|\\|%)\\?[^\r\n]*",
-    "unix_path": r"/[^\r\n]*",
     "path": r"([A-Za-z]:|\\\\|%|/|\\)[^\r\n]*|[\w.-]+\.(exe|dll|sys|ps1|sh|py|com|bat)",
     "word": r"[^\s]{1,128}( [^\s]{1,64})?",
     "text": r"[\s\S]+",
 }
-_KINDS: Mapping[str, re.Pattern[str]] = {name: re.compile(pattern) for name, pattern in KINDS.items()}
+_KINDS: Mapping[str, re.Pattern[str]] = {name: re.compile(pattern) for name, pattern in _LOOKS.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,6 @@ from vizsla.source import Batch, Growth, LogFile, Rejected, TableSpec
 from vizsla.sources import _read_arrow, _read_csv, _read_json, _read_keyvalue, _read_layout
 from vizsla.sources._placing import WORDS, Placing
 
-Sniff = Callable[[bytes, str, "Signs", Mapping[str, Any]], float]
-Read = Callable[[LogFile, Placing, Mapping[str, Any], tuple[str, ...]], Iterator[Batch | Rejected]]
-
 # reader: how it looks at a head (records as dictionaries), and how it reads
 READERS: dict[str, Any] = {
     "arrow": _read_arrow,

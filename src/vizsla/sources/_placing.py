@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.errors import SourceError
+from vizsla.source import Batch
 from vizsla.sources._clf import parse_clf
 from vizsla.sources._hosts import host_of
-from vizsla.sources._rows import batch_of
+from vizsla.sources._rows import Rows, batch_of
 from vizsla.sources._times import NONE, Micros, parse_iso, timestamps
 
 NUMBER = re.compile(r"-?[0-9]{1,19}(\.[0-9]+)?")
@@ -131,6 +132,12 @@ class Placing:
         for column, value in zip(self.split, values, strict=True):
             name = name.replace("{" + column + "}", slug(value or "other"))
         return name
+
+    def given_out(self, table: str, rows: Rows, file: str) -> Batch:
+        """The rows gathered of a table, which are forgotten with that."""
+        batch = self.batch(rows.columns(), len(rows.places), rows.origins(file))
+        rows.clear()
+        return Batch(table, batch)
 
     def batch(self, columns: dict[str, pa.Array], rows: int, origins: pa.Array) -> pa.RecordBatch:
         """Native columns with `_time`, `_host` and `_origin`."""

@@ -130,10 +130,12 @@ class _Held:
                 self._add(portion)
                 for table, rows in self.tables.items():
                     if rows.full():
-                        self.out.append(_batch(table, rows, self.placing, self.file))
+                        self.out.append(self.placing.given_out(table, rows, self.file))
             if self.out:
                 return True
-        self.out += [_batch(table, rows, self.placing, self.file) for table, rows in self.tables.items() if rows.places]
+        self.out += [
+            self.placing.given_out(table, rows, self.file) for table, rows in self.tables.items() if rows.places
+        ]
         return False
 
     def _add(self, portion: Portion) -> None:
@@ -155,9 +157,3 @@ class _Held:
         if len(self.dealt) < MOST_DEALT:
             self.dealt[values] = rows
         return rows
-
-
-def _batch(table: str, rows: Rows, placing: Placing, file: str) -> Batch:
-    batch = placing.batch(rows.columns(), len(rows.places), rows.origins(file))
-    rows.clear()
-    return Batch(table, batch)

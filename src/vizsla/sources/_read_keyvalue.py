@@ -114,13 +114,7 @@ def read(file: LogFile, placing: Placing, options: Mapping[str, Any], declared: 
                 rows.bytes += len(line)
             for table, rows in tables.items():
                 if rows.full():
-                    yield _batch(table, rows, placing, file.name)
+                    yield placing.given_out(table, rows, file.name)
     for table, rows in tables.items():
         if rows.places:
-            yield _batch(table, rows, placing, file.name)
-
-
-def _batch(table: str, rows: Rows, placing: Placing, file: str) -> Batch:
-    batch = placing.batch(rows.columns(), len(rows.places), rows.origins(file))
-    rows.clear()
-    return Batch(table, batch)
+            yield placing.given_out(table, rows, file.name)
