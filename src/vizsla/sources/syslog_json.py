@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from vizsla.source import Batch, Growth, LogFile, Rejected
-from vizsla.sources._json import Bad, head_records, records
-from vizsla.sources._linux import SPECS, LinuxTables
-from vizsla.sources._rows import Rows, as_text
-from vizsla.sources._times import parse_iso
+from vizsla.sources import _linux_json
+from vizsla.sources._linux import SPECS
+from vizsla.sources._rows import as_text
+from vizsla.sources._times import Micros, parse_iso
 
 _NAMES = {"SyslogMessage": "message", "ProcessName": "program", "ProcessID": "pid", "ProcessId": "pid",
           "HostName": "hostname", "Facility": "facility", "SeverityLevel": "severity"}  # fmt: skip
+KEY = "SyslogMessage"
 _HINT = re.compile(rb'"SyslogMessage"\s*:')
 
 
@@ -28,35 +28,13 @@ class SyslogJson:
     tables = SPECS
 
     def sniff(self, head: bytes, name: str) -> float:
-        text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-        if text[:1] not in (b"{", b"[") or not _HINT.search(text):
-            return 0.0
-        found = head_records(text)
-        return 0.95 * sum("SyslogMessage" in record for record in found) / len(found) if found else 0.3
+        return _linux_json.share(head, _HINT, KEY)
 
     def growth(self, head: bytes) -> Growth | None:
-        return Growth(delimited=True) if head.lstrip()[:1] == b"{" else None
+        return _linux_json.growth(head)
 
     def read(self, file: LogFile) -> Iterator[Batch | Rejected]:
-        tables = LinuxTables(file.name)
-        rows, size = Rows(), 0
-        with file.open() as stream:
-            for portion in records(stream):
-                if isinstance(portion, Bad):
-                    yield Rejected(f"{file.name}#{portion.place}", portion.reason)
-                    continue
-                for place, record in zip(portion.places, portion.records, strict=True):
-                    if "SyslogMessage" not in record:
-                        yield Rejected(f"{file.name}#{place}", "JSON, but no syslog record: no SyslogMessage")
-                        continue
-                    entry = canonical(record)
-                    rows.add(tuple(entry), list(entry.values()), place)
-                size += portion.size
-                if rows.full() or size > 4 << 20:
-                    yield from _deal(tables, rows)
-                    size = 0
-        yield from _deal(tables, rows)
-        yield from tables.rest()
+        yield from _linux_json.read(file, KEY, f"JSON, but no syslog record: no {KEY}", canonical, _finished)
 
 
 def canonical(record: dict[str, Any]) -> dict[str, str | None]:
@@ -75,20 +53,10 @@ def canonical(record: dict[str, Any]) -> dict[str, str | None]:
     return found
 
 
-def _deal(tables: LinuxTables, rows: Rows) -> Iterator[Batch | Rejected]:
-    count = len(rows.places)
-    if not count:
-        return
-    columns = rows.columns()
-    blank = pa.nulls(count, pa.string())
-    columns.setdefault("program", blank)
-    columns["message"] = columns.get("message", blank).fill_null("")
+def _finished(columns: dict[str, pa.Array], count: int) -> Micros:
     if "hostname" not in columns and "Computer" in columns:
         columns["hostname"] = columns["Computer"]
-    places = np.array(rows.places, dtype=np.int64)
-    times = parse_iso(columns.get("timestamp", blank))
-    rows.clear()
-    yield from tables.deal(columns, times, places)
+    return parse_iso(columns.get("timestamp", pa.nulls(count, pa.string())))
 
 
 SOURCE = SyslogJson()
