@@ -53,3 +53,11 @@ class AnalyticError(VizslaError):
 
 class StoreError(VizslaError):
     """A live store that cannot be reached, or does not answer as it must."""
+
+
+class RuleError(VizslaError):
+    """Rules that cannot be read at all. One rule that cannot be used is listed, and the others are."""
+
+
+class FeedError(VizslaError):
+    """Intelligence that cannot be read or fetched as a whole. What of it cannot be used comes as `Refused`."""

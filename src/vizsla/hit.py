@@ -1,0 +1,141 @@
+"""Hits: events that a rule or an indicator met. The contract of what looks for them, and the pass that finds them.
+
+A `Matcher` is rules or indicators prepared for one table. It looks at distinct values (a batch's text columns come
+dictionary-encoded wherever values repeat) and names the rows that were met. `Hitting` runs it wherever the engine puts
+it, and adds what triage needs: who, when, and the process, session or connection that an event belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from vizsla.analytics.rarity.encode import I64, dictionary
+from vizsla.analytics.rarity.fields import Profile, profile
+from vizsla.analytics.rarity.keys import keys
+from vizsla.nouns.event import HOST, ID, TIME
+
+TEXTS = pa.map_(pa.string(), pa.string())
+
+HITS = pa.schema([
+    pa.field("_id", pa.string()),
+    pa.field("_host", pa.string()),
+    pa.field("_time", pa.timestamp("us", tz="UTC")),
+    pa.field("table", pa.string()),
+    pa.field("kind", pa.string()),  # of event: 'windows_sysmon:1'
+    pa.field("by", pa.string()),  # the id of the rule or indicator
+    pa.field("field", pa.string()),  # the native column that it met, the first where several
+    pa.field("value", pa.string()),  # and what stood there
+    pa.field("keys", TEXTS),  # values of the event that a correlation groups by; null for most
+    # Codes of what the event belongs to, as `rarity.keys` makes them: 0 none (pid: -1).
+    pa.field("guid", pa.uint64()),
+    pa.field("pid", pa.int64()),
+    pa.field("logon", pa.uint64()),
+    pa.field("pair", pa.uint64()),
+])  # fmt: skip
+"""One row per event and rule (or indicator) that met it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What a matcher found in a batch: arrays of one length. A row that two rules meet stands here twice."""
+
+    row: I64  # places in the batch
+    by: pa.Array  # string, or dictionary of strings
+    field: pa.Array  # string
+    value: pa.Array  # string
+    keys: pa.Array | None = None  # TEXTS; None: null for all
+
+
+Look = Callable[[pa.RecordBatch], Met]
+
+
+class Matcher(Protocol):
+    """Rules or indicators for one table: a frozen dataclass of plain data, so that it can be shipped to a worker."""
+
+    @property
+    def table(self) -> str:
+        """The table that it is for."""
+        ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it looks at; those that a batch lacks come as nulls."""
+        ...
+
+    def start(self) -> Look:
+        """Made once per worker (automata are built here): the function that looks at its batches, one after another.
+
+        What it finds in a row depends on that row alone.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hitting:
+    """The mapper: what a matcher meets in a table, as HITS."""
+
+    matcher: Matcher
+    schema: pa.Schema = field(default=HITS, compare=False)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that its batches must have."""
+        own = profile(self.matcher.table)
+        asked = (ID, HOST, TIME, *self.matcher.columns, *_anchors(own))
+        return tuple(dict.fromkeys(asked))
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        own = profile(self.matcher.table)
+        look = self.matcher.start()
+        for batch in batches:
+            if not batch.num_rows:
+                continue
+            met = look(batch)
+            if len(met.row):
+                yield _told(batch, met, own)
+
+
+def _anchors(own: Profile) -> tuple[str, ...]:
+    """The columns that tell an event's kind and what it belongs to."""
+    kind = (own.kind,) if own.kind else ()
+    return (*kind, *own.guid, *own.pid, *own.logon, *own.pair)
+
+
+def _told(batch: pa.RecordBatch, met: Met, own: Profile) -> pa.RecordBatch:
+    """What was met, with its event's place in time and in its episode."""
+    rows, back = np.unique(met.row, return_inverse=True)
+    held = batch.select([n for n in dict.fromkeys((ID, HOST, TIME, *_anchors(own))) if n in batch.schema.names])
+    part = held.take(pa.array(rows))
+    tied = keys(part, own)
+    again = pa.array(back)
+    columns = {
+        **{name: _plain(part.column(name)).take(again) for name in (ID, HOST, TIME)},
+        "table": pa.repeat(own.table, len(met.row)),
+        "kind": _kinds(part, own).take(again),
+        "by": _plain(met.by),
+        "field": _plain(met.field),
+        "value": _plain(met.value),
+        "keys": pa.nulls(len(met.row), TEXTS) if met.keys is None else met.keys,
+        "guid": pa.array(tied.guid[back]),
+        "pid": pa.array(tied.pid[back]),
+        "logon": pa.array(tied.logon[back]),
+        "pair": pa.array(tied.pair[back]),
+    }
+    return pa.RecordBatch.from_arrays([columns[f.name].cast(f.type) for f in HITS], schema=HITS)
+
+
+def _kinds(part: pa.RecordBatch, own: Profile) -> pa.Array:
+    if not own.kind or own.kind not in part.schema.names:
+        return pa.repeat(own.kind_of(""), part.num_rows)
+    distinct, places = dictionary(part.column(own.kind))
+    names = [own.kind_of("" if name is None else name) for name in distinct.to_pylist()]
+    return pa.array([*names, own.kind_of("")]).take(pa.array(np.where(places < 0, len(names), places)))
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column

@@ -1,0 +1,1 @@
+"""Threat intelligence: indicators in, kept, matched and weighed."""

@@ -1,0 +1,1 @@
+"""Sigma: known techniques as rules, matched on distinct values, told as evidence."""
