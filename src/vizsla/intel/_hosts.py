@@ -1,0 +1,125 @@
+"""Whether a name with dots in it, found in prose, is a domain, a file's name, or neither."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from vizsla.intel._defused import is_defused, plain
+from vizsla.intel.suffix import known_tld, public_suffix
+
+EXTENSIONS = frozenset(
+    "exe dll sys bat cmd ps1 psm1 psd1 vbs vbe js jse wsf wsh hta scr pif cpl ocx msi msp msc lnk inf reg jar class apk "
+    "dex ipa elf ko dylib so py pyc pyd pl rb sh php php5 phtml asp aspx ashx asmx jsp jspx do_ doc docx docm dot dotm "
+    "xls xlsx xlsm xlsb xla xlam xll ppt pptx pptm pps ppsx rtf odt ods pdf zip rar 7z gz bz2 xz tgz tar cab iso img "
+    "vhd vhdx eml msg chm hlp swf tmp temp dat bin log txt csv tsv xml json yml yaml ini cfg conf db sqlite bak old "
+    "plist dmg pkg app deb rpm md rst adoc htm html xhtml shtml css png jpg jpeg gif bmp ico svg mp3 mp4 avi mov wav "
+    "url search-ms library-ms one onepkg mht mhtml cer crt pem pfx p12 key der efi rom mui nls drv ax tlb manifest "
+    "config nupkg vsix xpi crx war ear aar o a obj lib cpp c h hpp cs vb java kt go rs swift lua pas asm yar yara "
+    "rules pcap pcapng evtx evt dmp hiv job pf mof bin64 x64 cda idx blob cache ps tpl wasm node ts tsx jsx vue ipynb "
+    "xsl xslt dtd xsd sql mdb accdb pst ost ics vcf torrent onetoc2 inc cgi action svc stackdump swp part crdownload "
+    "ttf otf woff eot".split()
+)
+"""Last parts of files' names."""
+_BOTH = frozenset(part for part in EXTENSIONS if known_tld("x." + part))
+_SELDOM_FILES = frozenset({"app", "one", "so", "go", "do", "kt", "search"})  # last parts more often domains'
+_WITHIN_NAMES = frozenset({"tar", "min", "dll", "exe", "config", "spec", "test", "d"})
+OTHER_ROOTS = frozenset("onion i2p bit bazar lib coin emc oz libre geek chan indy dyn parody pirate".split())
+"""Top-level domains beside ICANN's that malware uses. Tor's stands in the public suffix list."""
+
+_PLATFORMS = frozenset(
+    "win32 win64 win16 msil androidos android_os msoffice msword msexcel mspowerpoint osx macos bat vbs js html script "
+    "php powershell linux unix ios iphoneos python java symbos nsis autoit multi boot dos perl".split()
+)
+_FAMILIES = frozenset(
+    "trojan backdoor worm virus hacktool exploit riskware adware heur gen generik generic ransom spyware infostealer "
+    "dropper downloader rootkit keylogger pua pup malware w32 w64 w97m vba eicar trojandownloader trojandropper "
+    "trojan-spy trojan-downloader trojan-dropper trojan-banker trojan-ransom not-a-virus".split()
+)
+_CODE = frozenset(
+    "self this window document console process module exports sys os re math json string object array console obj args "
+    "kwargs cls request response req res system microsoft java javax kotlin android node socket asp vb ado dot std np pd "
+    "app.config url.parse path.join event elem node".split()
+)
+_FRAMEWORKS = frozenset({"asp.net", "vb.net", "ado.net", "ml.net", "paint.net", "socket.io", "node.js", "next.js"})
+_REVERSED = frozenset({"com", "org", "net", "io", "gov", "edu", "de", "cn", "ru"})
+_HOSTING_WORDS = re.compile(
+    r"\b(?:domains?|c&c|c2|c\.c|command[- ]and[- ]control|servers?|hosts?|hosted|hostnames?|dns|websites?|sites?|urls?|"
+    r"network|resolv\w+|beacon\w*|phishing|infrastructure|contact\w*|sinkhole\w*|landing)\b",
+    re.IGNORECASE,
+)
+_FILE_WORDS = re.compile(
+    r"\b(?:files?|scripts?|modules?|librar\w+|drops?|dropped|executes?|runs?|opens?|saved?|written|binary|source|"
+    r"extension|archive|python|perl|shell|function|class|method|packages?|repository|code|compiled)\b",
+    re.IGNORECASE,
+)
+
+Sort = Literal["domain", "file", ""]
+
+
+def sort_of(marked: str, *, before: str, after: str, alone: bool, words: str) -> Sort:
+    """What a name (with marks where it was defused) is.
+
+    before, after: the characters around it. alone: it is all that stands in its line, cell or quotes. words: the
+    sentence and the heading, for what may be either.
+    """
+    name = plain(marked).strip("_")
+    labels = name.lower().split(".")
+    last = labels[-1]
+    if is_defused(marked):
+        if last in OTHER_ROOTS or _registered(name):
+            return "domain"
+        return "file" if last in EXTENSIONS else ""
+    if last in EXTENSIONS and last not in _BOTH:
+        return "file"
+    if last not in OTHER_ROOTS and not _registered(name):
+        return "file" if last in _BOTH and len(labels) > 1 and not _abbreviation(labels) else ""
+    if last in OTHER_ROOTS and last != "onion":
+        return "domain" if alone and _HOSTING_WORDS.search(words) else ""
+    if _identifier(name, labels, before, after, alone=alone):
+        return "file" if last in _BOTH and not after.startswith("(") and _FILE_WORDS.search(words) else ""
+    if last in _BOTH and last not in _SELDOM_FILES:
+        return _either(name, labels, words)
+    return "domain"
+
+
+def _registered(name: str) -> bool:
+    """Whether it is a name below a public suffix, with labels as names have them."""
+    try:
+        from vizsla.intel._web import host_name
+
+        host = host_name(name)
+    except (ValueError, UnicodeError):
+        return False
+    if not known_tld(host) or public_suffix(host) == host:
+        return False
+    return not any(label.startswith("-") or label.endswith("-") or not label for label in host.split("."))
+
+
+def _abbreviation(labels: list[str]) -> bool:
+    return all(len(label) == 1 for label in labels)
+
+
+def _identifier(name: str, labels: list[str], before: str, after: str, *, alone: bool) -> bool:
+    """Whether a live name is rather code's, a detection's, or the end of a sentence without a space."""
+    if labels[0] in _CODE or name.lower() in _FRAMEWORKS or after.startswith("("):
+        return True
+    if any(label in _PLATFORMS for label in labels[:-1]) or labels[0] in _FAMILIES:
+        return True
+    if before.endswith(("import ", "from ", "package ", "using ", "namespace ", "class ", "new ")):
+        return True
+    written = name.split(".")
+    if not name.isupper() and any(c.isupper() for c in written[-1]):
+        return True  # 'System.Net', 'Spy.Agent.AK', 'it.In'
+    if len(labels) >= 3 and labels[0] in _REVERSED and labels[1] not in _REVERSED and not alone:
+        return True  # 'com.apple.app'
+    return all(len(label) <= 1 for label in labels[:-1]) and not alone  # 'p.m', 'e.g'
+
+
+def _either(name: str, labels: list[str], words: str) -> Sort:
+    """A name whose last part is both a top-level domain and a file's: 'update.sh', 'allegro.pl'."""
+    if labels[0] == "www" or (len(labels) >= 3 and labels[-2] not in _WITHIN_NAMES and _HOSTING_WORDS.search(words)):
+        return "domain"
+    if any(c.isupper() for c in name) or "_" in name:
+        return "file"
+    return "domain" if _HOSTING_WORDS.search(words) and not _FILE_WORDS.search(words) else "file"
