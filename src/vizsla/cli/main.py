@@ -18,6 +18,7 @@ from vizsla.cli.explore import coverage, events, query, stack, views
 from vizsla.cli.guess import guess
 from vizsla.cli.hunt import hunt
 from vizsla.cli.ingest import ingest
+from vizsla.cli.intel import app as intel_app
 from vizsla.cli.show import show
 
 app = typer.Typer(
@@ -37,6 +38,7 @@ for _command in _COMMANDS:
     app.command()(guard.guarded(_command))
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(assets_app, name="assets")
+app.add_typer(intel_app, name="intel")
 
 
 def _version(wanted: bool) -> None:

@@ -106,7 +106,7 @@ class Keyed:
             return change
         keep = np.zeros(len(entries), np.bool_)
         keep[numbered[final][fresh]] = True
-        self._write(self._kept(drafts, keep, version), overwrite=False)
+        self._write(self._kept(drafts, entries, keep, version), overwrite=False)
         stored = chosen[fresh]
         stored["version"] = version
         self._index.add(stored, version, version, change.changed)
@@ -166,18 +166,21 @@ class Keyed:
         return gone
 
     def _kept(
-        self, drafts: Iterable[pa.RecordBatch], keep: npt.NDArray[np.bool_], version: int
+        self, drafts: Iterable[pa.RecordBatch], entries: Rows, keep: npt.NDArray[np.bool_], version: int
     ) -> pa.RecordBatchReader:
         def batches() -> Iterator[pa.RecordBatch]:
             at = 0
-            place = self.schema.get_field_index("version")
             for draft in drafts:
-                mask = keep[at : at + draft.num_rows]
-                at += draft.num_rows
+                span = slice(at, at + draft.num_rows)
+                at = span.stop
+                mask = keep[span]
                 if mask.any():
-                    kept = draft if mask.all() else draft.filter(pa.array(mask))
-                    numbers = pa.array(np.full(kept.num_rows, version, np.int64))
-                    yield kept.set_column(place, self.schema.field(place), numbers)
+                    own = {
+                        "key": _keys(entries[span]),
+                        "version": pa.array(np.full(draft.num_rows, version, np.int64)),
+                    }
+                    whole = [own.get(name, draft.column(name)) for name in self.schema.names]
+                    yield pa.RecordBatch.from_arrays(whole, schema=self.schema).filter(pa.array(mask))
 
         return pa.RecordBatchReader.from_batches(self.schema, batches())
 
@@ -192,7 +195,7 @@ class Keyed:
                 reader,
                 mode=mode,
                 configuration={"delta.dataSkippingStatsColumns": "version"},
-                writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
+                writer_properties=WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=1 << 17),
             )
         except (DeltaError, OSError) as error:
             raise LakeError(
@@ -302,6 +305,12 @@ def _later(rows: Rows, held: Rows) -> npt.NDArray[np.bool_]:
     for name in ("added", "order"):
         later = (rows[name] > held[name]) | ((rows[name] == held[name]) & later)
     return np.asarray(later, np.bool_)
+
+
+def _keys(entries: Rows) -> pa.BinaryArray:
+    raw = np.stack([entries["high"], entries["low"]], axis=1).astype(">u8").tobytes()
+    offsets = np.arange(0, len(raw) + 1, 16, dtype=np.int32)
+    return pa.Array.from_buffers(pa.binary(), len(entries), [None, pa.py_buffer(offsets), pa.py_buffer(raw)])
 
 
 def words(keys: pa.ChunkedArray | pa.BinaryArray) -> tuple[Codes, Codes]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
@@ -38,6 +39,9 @@ MENTIONS = pa.schema([
 ])  # fmt: skip
 REFUSED = pa.schema([pa.field(name, pa.string()) for name in ("feed", "place", "reason")])
 
+_CONTENT = ("raw", "context", "confidence", "tlp", *TIMES, "to_ids", *LISTS)
+_APART = np.uint64(0x9E3779B97F4A7C15)
+_MANY = 15  # things that one file says of one indicator, beyond the first, that are kept apart
 _REVOKED = 1 << 63
 _HALF = (1 << 63) - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,12 +69,15 @@ class Draft:
 
     rows: pa.RecordBatch
     entries: Rows
+    loose: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    """Of claims: which have no object's id, so that one key may say several things (see `apart`)."""
 
 
 def claims(said: Sequence[Claim], terms: Terms, now: datetime, place: str = "") -> tuple[Draft, list[Refused]]:
     """Claims as rows; those that cannot be kept are refused. `place`: the file, where a feed is many files.
 
-    An object with an id of its own (a STIX or MISP one) is the same object in whichever file it stands.
+    An object with an id of its own (a STIX or MISP one) is the same object in whichever file and line it stands. What
+    has none is known by its feed, file and indicator: a list to which a line was added above is not a new list.
     """
     kept: list[Claim] = []
     refused: list[Refused] = []
@@ -78,18 +85,21 @@ def claims(said: Sequence[Claim], terms: Terms, now: datetime, place: str = "") 
     digests: list[int] = []
     rider = orjson.dumps((terms.confidence, terms.tlp, terms.valid_days))
     sources: list[str] = []
+    loose: list[bool] = []
     for claim in said:
         source = claim.source
-        if place and not _OBJECT.search(source):
+        own = _OBJECT.search(source)
+        if place and not own:
             source = f"{place}: {source}" if source else place
         try:
-            content = orjson.dumps(claim, option=_PACK)
-            key = f"{claim.feed}\0{source}\0{claim.type}\0{claim.value}".encode()
+            content = orjson.dumps([getattr(claim, name) for name in _CONTENT], option=_PACK)
+            key = f"{claim.feed}\0{source if own else place}\0{claim.type}\0{claim.value}".encode()
         except (TypeError, UnicodeEncodeError):
             refused.append(Refused(_safe(claim.source), "holds characters that are no text"))
             continue
         kept.append(claim)
         sources.append(source)
+        loose.append(own is None)
         keys.append(blake2b(key, digest_size=16).digest())
         # The highest bit is the revocation's: of two that are as old as each other, it wins.
         digest = int.from_bytes(blake2b(content + rider, digest_size=8).digest(), "big") & _HALF
@@ -107,7 +117,29 @@ def claims(said: Sequence[Claim], terms: Terms, now: datetime, place: str = "") 
     columns["to_ids"] = pa.array([claim.to_ids for claim in kept], pa.bool_())
     _apply(columns, terms, now)
     order = [_micros(claim.modified or claim.created) for claim in kept]
-    return _draft(CLAIMS, columns, keys, digests, order, now), refused
+    draft = _draft(CLAIMS, columns, keys, digests, order, now)
+    return replace(draft, loose=np.array(loose, np.bool_)), refused
+
+
+def apart(entries: Rows, loose: npt.NDArray[np.bool_]) -> Rows:
+    """Entries in which what one file says of one indicator in different words has keys of its own.
+
+    Numbered by content, not by place: in whatever order a file says the same, it is the same.
+    """
+    rows = np.flatnonzero(loose)
+    part = entries[rows]
+    by = np.lexsort((part["digest"], part["low"], part["high"]))
+    part = part[by]
+    again = (part["high"][1:] == part["high"][:-1]) & (part["low"][1:] == part["low"][:-1])
+    if not again.any():
+        return entries
+    other = again & (part["digest"][1:] != part["digest"][:-1])
+    count = np.concatenate([[0], np.cumsum(other)])
+    starts = np.concatenate([[True], ~again])
+    number = count - np.maximum.accumulate(np.where(starts, count, 0))
+    changed = entries.copy()
+    changed["low"][rows[by]] += np.minimum(number, _MANY).astype(np.uint64) * _APART
+    return changed
 
 
 def mentions(said: Sequence[Mention], now: datetime) -> Draft:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from vizsla.intel.index import ENTRY, Rows
@@ -24,6 +25,7 @@ class Spool:
         self._path = folder / f".{name}.{os.getpid()}.arrow"
         self._writer: pa.RecordBatchFileWriter | None = None
         self._entries: list[Rows] = []
+        self._loose: list[npt.NDArray[np.bool_]] = []
         self.rows = 0
 
     def __enter__(self) -> Spool:
@@ -43,12 +45,18 @@ class Spool:
             self._writer = pa.ipc.new_file(str(self._path), draft.rows.schema, options=options)
         self._writer.write_batch(draft.rows)
         self._entries.append(draft.entries)
+        self._loose.append(draft.loose)
         self.rows += draft.rows.num_rows
 
     @property
     def entries(self) -> Rows:
         """What the index must know of each row, in their order."""
         return np.concatenate(self._entries) if self._entries else np.zeros(0, ENTRY)
+
+    @property
+    def loose(self) -> npt.NDArray[np.bool_]:
+        """Of claims: which have no object's id."""
+        return np.concatenate(self._loose) if self._loose else np.zeros(0, np.bool_)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """All rows. Nothing can be added any more."""
@@ -65,7 +73,7 @@ class Spool:
             self._writer.close()
             self._writer = None
         self._path.unlink(missing_ok=True)
-        self._entries, self.rows = [], 0
+        self._entries, self._loose, self.rows = [], [], 0
 
 
 def sweep(folder: Path) -> None:

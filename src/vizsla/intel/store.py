@@ -69,7 +69,7 @@ class Store:
 
     def claims(
         self,
-        ids: Sequence[str] | None = None,
+        ids: Sequence[str] | pa.Array | None = None,
         *,
         feed: str | None = None,
         since: int = 0,
@@ -78,7 +78,7 @@ class Store:
         """Claims as they stand, in the columns of `rows.CLAIMS` and `keyed.OWN`: of these indicators, of this feed."""
         where: pc.Expression | None = None
         if ids is not None:
-            where = pc.field("id").isin(pa.array(ids, pa.string()))
+            where = pc.field("id").isin(ids if isinstance(ids, pa.Array) else pa.array(ids, pa.string()))
         if feed is not None:
             own = pc.field("feed") == feed
             where = own if where is None else where & own
@@ -169,7 +169,8 @@ class Load:
         self._store.refused_table.commit(self._refused.batches(), self._refused.entries)
 
     def _commit_claims(self) -> None:
-        self.account.claims += self._store.claims_table.commit(self._claims.batches(), self._claims.entries)
+        entries = rows.apart(self._claims.entries, self._claims.loose)
+        self.account.claims += self._store.claims_table.commit(self._claims.batches(), entries)
         self._claims.clear()
 
 
