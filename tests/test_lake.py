@@ -12,6 +12,7 @@ from vizsla.engines import connect
 from vizsla.errors import LakeError, UsageError
 from vizsla.lake import Appended, Lake
 from vizsla.lake.folder import FORMAT
+from vizsla.lake.memory import IdMemory
 from vizsla.nouns import MAX_COLUMNS
 
 T = "windows_sysmon"
@@ -65,6 +66,16 @@ def test_the_memory_of_ids_is_bounded_and_stays_right(lake: Lake) -> None:
     lake.append({T: [events(range(0, 14_400, 10))]})  # ten days
     assert len(lake._memory) <= 144 + 100
     assert lake.append({T: [events(range(0, 14_400, 5))]})[T].known == 1440
+
+
+def test_ids_of_a_long_day_lie_on_disk_and_stay_known(lake: Lake) -> None:
+    lake._memory = IdMemory(folder=lake.root, spill=50)
+    for start in range(0, 600, 100):
+        assert lake.append({T: [events(range(start, start + 100))]})[T] == Appended(100, 0)
+    assert lake._memory.held <= 50 + 100
+    assert lake.append({T: [events(range(700))]})[T] == Appended(100, 600)
+    lake.compact()
+    assert lake.append({T: [events(range(700))]})[T] == Appended(0, 700)
 
 
 def test_columns_that_differ_in_case_are_one_and_what_clashes_is_kept_apart(lake: Lake) -> None:

@@ -19,6 +19,7 @@ from vizsla.nouns import DAY, HOST, ID, ORIGIN, TIME
 
 SMALL = 32 << 20  # bytes: a file below this is worth merging
 TARGET = 128 << 20  # bytes of a merged file
+ROWS = 32_768  # written at a time: the writer holds a copy of what it is at
 _STATS = f"{TIME},{HOST}"  # statistics of a thousand columns would outgrow the data of small files
 
 
@@ -140,7 +141,7 @@ def write(root: Path, events: pa.Table) -> None:
     try:
         write_deltalake(
             str(root),
-            events,
+            events.to_reader(max_chunksize=ROWS),
             mode="append",
             schema_mode="merge",
             partition_by=[DAY],

@@ -1,17 +1,18 @@
-"""Which event ids are known: exact, 16 bytes an id, sorted runs that merge as they grow."""
+"""Which event ids are known: exact, 16 bytes an id, sorted runs that merge as they grow, the long ones on disk."""
 
 from __future__ import annotations
 
 import binascii
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from vizsla.errors import LakeError
+from vizsla.lake.runs import FileRun, Mask, MemoryRun, Run, Words, merged, order
 
-Words = npt.NDArray[np.uint64]
-Mask = npt.NDArray[np.bool_]
+SPILL = 2_000_000  # ids, 16 bytes each
 
 
 def words(ids: pa.StringArray) -> tuple[Words, Words]:
@@ -31,51 +32,56 @@ def words(ids: pa.StringArray) -> tuple[Words, Words]:
     return pairs[:, 0].astype(np.uint64), pairs[:, 1].astype(np.uint64)
 
 
-def order(high: Words, low: Words) -> npt.NDArray[np.intp]:
-    """The stable order that sorts ids by (high, low)."""
-    by_high = np.argsort(high, kind="stable")
-    ranked = high[by_high]
-    if bool((ranked[1:] == ranked[:-1]).any()):  # equal high words are copies of one id, or the rarest of chances
-        return np.lexsort((low, high))
-    return by_high
-
-
 class KnownIds:
-    """A growing set of 128-bit ids. Memory: 16 bytes an id, and as much again while two runs merge."""
+    """A growing set of 128-bit ids. Memory: 16 bytes an id, and as much again while two runs merge.
 
-    def __init__(self) -> None:
-        self._runs: list[tuple[Words, Words]] = []  # each sorted by (high, low), each longer than the next
+    Args:
+        folder: where runs of more than `spill` ids are put, in files that have no name and end with this process;
+            None: all stays in memory.
+        spill: so many ids are kept in memory, at the most.
+    """
+
+    def __init__(self, folder: Path | None = None, spill: int = SPILL) -> None:
+        self._runs: list[Run] = []  # each sorted by (high, low), each longer than the next
+        self._folder, self._spill = folder, spill
 
     def __len__(self) -> int:
-        return sum(len(high) for high, _ in self._runs)
+        return sum(len(run) for run in self._runs)
+
+    @property
+    def held(self) -> int:
+        """How many of the ids are in memory."""
+        return sum(len(run) for run in self._runs if isinstance(run, MemoryRun))
+
+    @property
+    def files(self) -> int:
+        """How many files hold the others."""
+        return sum(isinstance(run, FileRun) for run in self._runs)
 
     def holds(self, high: Words, low: Words) -> Mask:
         """For each id of shape (n,), whether it is in the set."""
         found = np.zeros(len(high), np.bool_)
-        for run_high, run_low in self._runs:
-            last = len(run_high) - 1
-            place = np.searchsorted(run_high, high)
-            rows = np.flatnonzero(~found)
-            while len(rows):  # one round, but for ids that share their high word
-                at = place[rows]
-                rows = rows[(at <= last) & (run_high[np.minimum(at, last)] == high[rows])]
-                hit = run_low[place[rows]] == low[rows]
-                found[rows[hit]] = True
-                rows = rows[~hit]
-                place[rows] += 1
+        by: npt.NDArray[np.intp] | None = None
+        for run in self._runs:
+            if isinstance(run, MemoryRun):
+                run.mark(high, low, found)
+            else:  # in the order of the file, so that each piece of it is looked at once
+                by = order(high, low) if by is None else by
+                run.mark(high, low, found, by)
         return found
 
     def add(self, high: Words, low: Words) -> None:
         """Put ids into the set; ids that it holds already cost memory and change no answer."""
         if not len(high):
             return
-        by = order(high, low)
-        self._runs.append((high[by], low[by]))
-        while len(self._runs) > 1 and len(self._runs[-1][0]) * 2 > len(self._runs[-2][0]):
-            (a_high, a_low), (b_high, b_low) = self._runs.pop(), self._runs.pop()
-            both_high, both_low = np.concatenate([b_high, a_high]), np.concatenate([b_low, a_low])
-            by = order(both_high, both_low)
-            self._runs.append((both_high[by], both_low[by]))
+        self._runs.append(MemoryRun.sorted(high, low))
+        while len(self._runs) > 1 and len(self._runs[-1]) * 2 > len(self._runs[-2]):
+            one, other = self._runs.pop(), self._runs.pop()
+            within = self._folder is None or len(one) + len(other) <= self._spill
+            if within and isinstance(one, MemoryRun) and isinstance(other, MemoryRun):
+                self._runs.append(merged(one, other))
+            elif self._folder is not None:
+                self._runs.append(FileRun.merged(one, other, self._folder))
 
 
 def first_seen(high: Words, low: Words) -> Mask:
@@ -84,3 +90,6 @@ def first_seen(high: Words, low: Words) -> Mask:
     first = np.ones(len(high), np.bool_)
     first[by[1:]] = (high[by[1:]] != high[by[:-1]]) | (low[by[1:]] != low[by[:-1]])
     return first
+
+
+__all__ = ["KnownIds", "Mask", "Words", "first_seen", "order", "words"]

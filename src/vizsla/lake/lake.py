@@ -65,7 +65,7 @@ class Lake:
         self.root = root
         self._events = root / EVENTS
         self._lock = WriterLock(root / "writer.lock")
-        self._memory = IdMemory()
+        self._memory = IdMemory(folder=root)
 
     @classmethod
     def open(cls, root: str | Path, *, create: bool = False) -> Lake:
@@ -115,7 +115,6 @@ class Lake:
                     int((~fresh).sum()),
                     tuple(masks.get(number, nothing) for number in range(len(parts))),
                 )
-            self._memory.trim()
         return done
 
     def _append(self, name: str, path: Path, events: pa.Table) -> Mask:
@@ -130,9 +129,10 @@ class Lake:
             events = events.filter(pa.array(fresh))
             days = days_of(events)
         events = fold(events, () if before is None else before.schema.names)
+        held = _by_day(before.files if before else ())
         for part in _in_commits(events, days):
             delta.write(path, part)
-            self._learn(name, path, part)
+            self._learn(name, path, part, held)
         after = delta.snapshot(path)
         crowded = _crowded(after.files)
         if crowded:
@@ -153,12 +153,12 @@ class Lake:
                     fresh[rows] &= ~self._memory.holds(name, place, files[place], high[rows], low[rows])
         return fresh
 
-    def _learn(self, name: str, path: Path, part: pa.Table) -> None:
-        """Remember what was just stored, in the files that now hold it."""
+    def _learn(self, name: str, path: Path, part: pa.Table, before: Mapping[str, list[str]]) -> None:
+        """Remember what was just stored, in the files that now hold it and those that held the day's events before."""
         files = _by_day(delta.snapshot(path).files)
         high, low = words(_ids(part))
         for day, rows in _rows_of_days(part).items():
-            self._memory.learn(name, day, files[day], high[rows], low[rows])
+            self._memory.learn(name, day, before.get(day, ()), files[day], high[rows], low[rows])
 
     def scan(
         self,
