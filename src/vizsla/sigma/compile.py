@@ -297,6 +297,21 @@ _TESTS: tuple[tuple[type[SigmaType], Callable[[str, Any], Condition]], ...] = (
 )
 
 
+def listed(condition: Condition, name: str, among: str) -> Condition:
+    """The condition, where a field's text may also be one of those that another one lists with commas between.
+
+    An event of auditd is several records, of which `type` names the first and `types` all.
+    """
+    if isinstance(condition, Test):
+        if condition.field != name or condition.how != "equals":
+            return condition
+        pattern = f"(?i)(?:^|,){re.escape(condition.value)}(?:,|$)"
+        return Or((condition, Test(among, "re", pattern, True, of_regex(pattern))))
+    if isinstance(condition, Not):
+        return Not(listed(condition.of, name, among))
+    return type(condition)(tuple(listed(inner, name, among) for inner in condition.of))
+
+
 def _all(of: list[Condition]) -> Condition:
     """All of these: one alone stands for itself, and those of one kind are not nested."""
     flat = [inner for one in of for inner in (one.of if isinstance(one, And) else (one,))]

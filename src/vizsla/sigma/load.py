@@ -135,7 +135,7 @@ class _Gathered:
             self.passed += 1
 
     def _document(self, value: dict[str, Any], place: str) -> None:
-        from vizsla.sigma.compile import detection
+        from vizsla.sigma.compile import detection, listed
         from vizsla.sigma.link import correlation_of, filter_of
 
         if "correlation" in value:
@@ -152,6 +152,8 @@ class _Gathered:
         if not isinstance(value.get("detection"), dict):
             raise RuleError("'detection' must be a map")
         condition = detection(value["detection"], self.placeholders)
+        if logsource.service == "auditd":
+            condition = listed(condition, "type", "types")
         rule = self._described(value, place, logsource, version=version(condition, logsource, None))
         self._add(_replaced(rule, condition=condition), place)
 
