@@ -83,13 +83,17 @@ class Described(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Builtin:
-    """An analytic that the hunt runs in a way of its own (`rarity`, in one pass over all events)."""
+    """An analytic that the hunt runs in a way of its own (`rarity`, in one pass over all events).
+
+    `hits`: it names events that something known met (a rule, an indicator), and its strength is in bits already.
+    """
 
     name: str
     family: str
     unit: str
     doc: str
     needs: tuple[Need, ...] = ()
+    hits: bool = False
 
 
 @runtime_checkable

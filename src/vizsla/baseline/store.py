@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from vizsla import __version__
 from vizsla.analytics.rarity.model import Model, Tallied
-from vizsla.baseline import files, growth, states
+from vizsla.baseline import files, fired, growth, states
+from vizsla.baseline.fired import Fired
 from vizsla.baseline.growth import Growth
 from vizsla.baseline.states import Calibrated
 from vizsla.errors import BaselineError, UsageError
@@ -37,6 +38,7 @@ class Baseline:
     replay: Replay
     made: str
     analytics: Mapping[str, Calibrated] = field(default_factory=dict)  # by name, what others than rarity learnt
+    fired: Fired = field(default_factory=Fired)  # where rules and indicators were met
     grows: Growth | None = None  # how far it went in its lake; None: it was written by a Vizsla that did not say
 
     @property
@@ -96,13 +98,14 @@ class BaselineStore:
         replay: Replay,
         analytics: Mapping[str, Calibrated] | None = None,
         grown: tuple[Growth, Tallied] | None = None,
+        met: Fired | None = None,
     ) -> Baseline:
         """The next version of a baseline, in use from now on; in whole or not at all.
 
         `grown`: how far it went, the parts of it that earlier versions keep, and what it adds to them.
         """
         with self.lake.writing():  # two that learn at once get two versions
-            return self._save(name, model, replay, analytics or {}, grown)
+            return self._save(name, model, replay, analytics or {}, grown, met or Fired())
 
     def _save(
         self,
@@ -111,6 +114,7 @@ class BaselineStore:
         replay: Replay,
         analytics: Mapping[str, Calibrated],
         grown: tuple[Growth, Tallied] | None,
+        met: Fired,
     ) -> Baseline:
         home = self._home(name)
         home.mkdir(parents=True, exist_ok=True)
@@ -120,6 +124,7 @@ class BaselineStore:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
         states.write(draft, analytics)
+        fired.write(draft, met)
         said: dict[str, Any] = {"name": name, "version": version, "made": made, "vizsla": __version__}
         grows = None
         if grown is not None:
@@ -130,7 +135,7 @@ class BaselineStore:
         shutil.rmtree(home / str(version), ignore_errors=True)
         draft.rename(home / str(version))
         self._point(name, version)
-        return Baseline(name, version, model, replay, made, analytics, grows)
+        return Baseline(name, version, model, replay, made, analytics, met, grows)
 
     def tallies(self, name: str, grows: Growth) -> list[Tallied]:
         """What the versions that a baseline rests on counted. Raises BaselineError where one is gone."""
@@ -217,7 +222,9 @@ def read_folder(folder: Path) -> Baseline:
         raise BaselineError(
             f"damaged: {type(error).__name__}, {error}", where=str(folder / "meta.json"), fix="learn it anew"
         ) from None
-    return Baseline(said["name"], said["version"], model, replay, said["made"], states.read(folder), grows)
+    return Baseline(
+        said["name"], said["version"], model, replay, said["made"], states.read(folder), fired.read(folder), grows
+    )
 
 
 def _date(micros: int) -> str:

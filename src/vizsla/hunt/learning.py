@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from vizsla import analytics
 from vizsla.analytics.rarity import model as rarity
@@ -14,6 +16,8 @@ from vizsla.engine import Engine
 from vizsla.engines import connect
 from vizsla.errors import BaselineError
 from vizsla.hunt import observed
+from vizsla.hunt.knowledge import knowledge
+from vizsla.hunt.known import Met, Weighed, fired, look, quiet_of
 from vizsla.hunt.observed import Seen
 from vizsla.hunt.scope import Progress, scans_of, steps
 from vizsla.ingest import ingest
@@ -48,12 +52,14 @@ def learn(
     host: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    rules: Sequence[str] = (),
     engine: str = "duckdb",
     master: str | None = None,
     progress: Progress | None = None,
 ) -> Learnt:
     """Learn what is normal in a lake (into which `paths` are read first) and save it as the next version of `name`.
 
+    Rules and indicators that the lake keeps, and `rules`, are looked for, so that a hunt knows how usual they are.
     Raises BaselineError where there is nothing to learn from.
     """
     with connect(engine, master) as computing:
@@ -61,20 +67,32 @@ def learn(
         scans = scans_of(lake, computing, host=host, since=since, until=until)
         grows = Growth(Scope(host, since, until), {scan.table: scan.version for scan in scans}, share_of(scans))
         tallied = rarity.tally(computing, scans, grows.share, steps(progress, scans, "learning"))
-        model, played, seen = modelled(computing, scans, tallied, progress)
+        with tempfile.TemporaryDirectory(prefix="vizsla-hits-") as folder:
+            looking = knowledge(lake, analytics.chosen(), rules=rules)
+            met = [look(computing, scans, known, Path(folder), progress) for known in looking]
+            model, played, seen = modelled(computing, scans, tallied, met, progress)
     report.unable += seen.unable
     if not model.events:
         raise BaselineError("no events to learn from", where=str(lake.root), fix="vizsla learn PATH reads logs first")
-    saved = BaselineStore(lake).save(name, model, played, seen.learnt, (grows, tallied))
+    saved = BaselineStore(lake).save(name, model, played, seen.learnt, (grows, tallied), fired(met))
     return Learnt(saved, report, tuple(says(saved)))
 
 
 def modelled(
-    engine: Engine, scans: Sequence[Scan], tallied: rarity.Tallied, progress: Progress | None = None
+    engine: Engine,
+    scans: Sequence[Scan],
+    tallied: rarity.Tallied,
+    met: Sequence[Met] = (),
+    progress: Progress | None = None,
 ) -> tuple[rarity.Model, Replay, Seen]:
-    """The model and the replay of what these scans were counted to, and what analytics learnt and observed."""
+    """The model and the replay of what these scans were counted to, and what analytics learnt and observed.
+
+    `met`: what rules and indicators met in them.
+    """
     learnt = rarity.learn(tallied)
-    seen = observed.learn(engine, scans, analytics.chosen(), tallied, progress)
+    quiet = quiet_of(tallied)
+    hits = [Weighed.of(one, quiet).observed(tallied.share) for one in met]
+    seen = observed.learn(engine, scans, analytics.chosen(), tallied, progress).beside(hits)
     played, _ = replay(with_observed(tallied, seen.observed), learnt_with(learnt, seen.observed))
     return learnt.model, played, seen
 

@@ -46,6 +46,10 @@ class Seen:
         """The reference scores of each analytic."""
         return {name: found.tail for name, found in self.learnt.items()}
 
+    def beside(self, more: Sequence[Observed]) -> Seen:
+        """With more observations, such as hits."""
+        return replace(self, observed=together([self.observed, *more])) if more else self
+
 
 def middle(tallied: Tallied) -> datetime | None:
     """The midnight that cuts the days with events into halves; None where there is one day only."""

@@ -8,9 +8,11 @@ analytics that others wrote learn from all events again: what they learnt is the
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 from vizsla import analytics
 from vizsla.analytic import Builtin
@@ -20,6 +22,8 @@ from vizsla.baseline.growth import Growth, Scope
 from vizsla.engine import Engine
 from vizsla.engines import connect
 from vizsla.errors import BaselineError
+from vizsla.hunt.knowledge import knowledge
+from vizsla.hunt.known import fired, look
 from vizsla.hunt.learning import Learnt, learn, modelled, says, share_of
 from vizsla.hunt.scope import Progress, scans_of, steps
 from vizsla.ingest import ingest
@@ -121,9 +125,13 @@ def _grown(
     if not fresh.events and others == set(before.analytics):
         return Learnt(before, report, (f"nothing new for it{_waiting(found.grows.scope)}: it stays", *says(before)))
     tallied = growth.together([*parts, fresh], before.model.words, found.grows.share)
-    model, played, seen = modelled(engine, found.whole, tallied, progress)
+    with tempfile.TemporaryDirectory(prefix="vizsla-hits-") as folder:
+        # Rules may have come or changed since: what they meet in all events is looked for again.
+        looking = knowledge(store.lake, analytics.chosen())
+        met = [look(engine, found.whole, known, Path(folder), progress) for known in looking]
+        model, played, seen = modelled(engine, found.whole, tallied, met, progress)
     report.unable += seen.unable
-    saved = store.save(before.name, model, played, seen.learnt, (found.grows, fresh))
+    saved = store.save(before.name, model, played, seen.learnt, (found.grows, fresh), fired(met))
     told = f"{fresh.events:,} events added to the {before.model.events:,} of version {before.version}"
     again = f"; learnt from all of them: {', '.join(sorted(seen.learnt))}" if seen.learnt else ""
     return Learnt(saved, report, (told + again, *says(saved)))

@@ -14,7 +14,7 @@ from vizsla.nouns.finding import (
     Run,
     Tier,
 )
-from vizsla.nouns.hunt import Budget, Cut, HuntRequest, HuntResult, Order
+from vizsla.nouns.hunt import Budget, Cut, Hit, HuntRequest, HuntResult, Order
 from vizsla.nouns.report import Reading, RunReport, Unable
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "EventRef",
     "Evidence",
     "Finding",
+    "Hit",
     "HuntRequest",
     "HuntResult",
     "Order",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -33,6 +33,9 @@ class HuntRequest:
     lake: str | None = None  # None: a temporary one, gone after the run
     baseline: str | None = None  # None: learn from the data itself
     analytics: Sequence[str] = ()  # none named: all
+    rules: Sequence[str] = ()  # files or folders of Sigma rules, beside those kept in the lake
+    intel: Sequence[str] = ()  # files or folders of intelligence, likewise
+    kept: bool = True  # whether the rules and the intelligence that the lake keeps are used
     view: str | None = None
     host: str | None = None
     user: str | None = None
@@ -61,6 +64,31 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Hit:
+    """What one rule, or one indicator, met in a hunt: all of it, whatever it is worth.
+
+    `bits`: what one hit is worth, after `host_days` of quiet ones (`of_host_days`, None: it was not looked for there)
+    on which it was met too. `host_days_here`: on how many it was met in what was hunted.
+    """
+
+    analytic: str
+    id: str
+    name: str
+    level: str
+    bits: float
+    events: int
+    hosts: tuple[str, ...]
+    host_days_here: int
+    first: datetime | None
+    last: datetime | None
+    host_days: int = 0
+    of_host_days: int | None = None
+    techniques: tuple[str, ...] = ()
+    said: Mapping[str, object] = field(default_factory=dict)  # what is known of the rule or the indicator
+    timeless: int = 0  # events without a time that can be believed: in no finding
+
+
+@dataclass(frozen=True, slots=True)
 class HuntResult:
     """Findings, best first, with all that a face needs to show them honestly.
 
@@ -76,3 +104,4 @@ class HuntResult:
     traffic: pa.Table | None = None
     ranking: tuple[tuple[str, float, int], ...] = field(default=())  # (host or user, bits, findings) with --by
     coverage: Coverage | None = None  # what the lake covers, where the request asked for it
+    hits: tuple[Hit, ...] = ()  # of rules and indicators, by level, then by how often

@@ -229,7 +229,8 @@ def anchors(ties: Mapping[str, np.ndarray], table: Processes) -> Anchors:
     by_pid = np.where(by_pid == NOTHING, mixed(slot, (asked["time"] // DAY).astype(np.uint64)), by_pid)
     for first in range(0, size, AT_ONCE):  # in parts: what is made on the way is many times as large
         part = slice(first, first + AT_ONCE)
-        own = {name: ties[name][part] for name in ("host", "time", "kind", "guid", "logon", "pair")}
+        own = {name: ties[name][part] for name in ("host", "time", "guid", "logon", "pair")}
+        own["kind"] = _events(ties, part)
         acting = np.where(own["guid"] != NOTHING, mixed(own["host"], own["guid"]), NOTHING)
         begin, end = np.searchsorted(asking, (first, first + len(acting)))
         acting[asking[begin:end] - first] = by_pid[begin:end]
@@ -257,6 +258,15 @@ def _anchored(ties: Mapping[str, np.ndarray], process: U64, table: Processes) ->
     return code, kind, process
 
 
+def _events(ties: Mapping[str, np.ndarray], part: slice | I64) -> U64:
+    """The kinds of event behind these ties. Those of hits say it apart (`event`): their kind is of what met them."""
+    kind: U64 = ties["kind"][part]
+    if "event" not in ties:
+        return kind
+    event = ties["event"][part]
+    return np.where(event == NOTHING, kind, event)
+
+
 def _logon_codes() -> U64:
     return np.array([code_of(kind) for kind in LOGON_KINDS], dtype=np.uint64)
 
@@ -264,7 +274,7 @@ def _logon_codes() -> U64:
 def _installations(ties: Mapping[str, np.ndarray]) -> tuple[I64, I64]:
     """Places of services told as installed, and of the same host's nearest record of who installed that program."""
     named = np.flatnonzero(ties["pair"]) if ties["pair"].any() else np.zeros(0, np.int64)
-    told, by = (named[ties["kind"][named] == kind] for kind in (INSTALLED, INSTALLED_BY))
+    told, by = (named[_events(ties, named) == kind] for kind in (INSTALLED, INSTALLED_BY))
     if not len(told) or not len(by):
         return told[:0], by[:0]
     both = np.r_[told, by]

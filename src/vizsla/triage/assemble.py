@@ -20,7 +20,7 @@ from vizsla.lake import Scan
 from vizsla.nouns import EventRef, Evidence
 from vizsla.nouns.event import HOST, ID, ORIGIN, TIME
 from vizsla.triage.episode import windows
-from vizsla.triage.observed import ALIKE
+from vizsla.triage.observed import ALIKE, is_hit
 from vizsla.triage.reasons import reasons
 from vizsla.triage.replay import Ranked
 from vizsla.triage.titles import summary
@@ -123,31 +123,38 @@ class Line:
 
 
 def lines(ranked: Ranked, chosen: Sequence[Pattern]) -> dict[int, list[Line]]:
-    """The lines of the chosen episodes: one per kind of event, the strongest first, by value and then surprisal."""
+    """The lines of the chosen episodes: one per kind of event (and per rule or indicator that met some of them), the
+    strongest first, by value and then surprisal."""
     lit, ties, scored = ranked.lit, ranked.ties, ranked.weigher.units
     counting = {int(p) for p in _best(ranked)}
     wanted = {int(ranked.episodes.window[p.episode]): p.episode for p in chosen}
     value, surprisal = lit.value, ties.surprisal[lit.at]
-    grouped: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    grouped: dict[int, dict[tuple[int, int], list[int]]] = defaultdict(lambda: defaultdict(list))
+    hit = np.array([is_hit(kind) for kind in scored.kinds], dtype=bool)
     for place in np.flatnonzero(np.isin(lit.window, np.fromiter(wanted, np.int64, len(wanted)))).tolist():
-        grouped[int(lit.window[place])][int(scored.kind[ties.unit[lit.at[place]]])].append(place)
+        unit = int(ties.unit[lit.at[place]])
+        kind = int(scored.kind[unit])
+        by = int(ranked.weigher.columns[scored.kinds[kind]][ALIKE][scored.row[unit]]) if hit[kind] else 0
+        grouped[int(lit.window[place])][kind, by].append(place)
     made: dict[int, list[Line]] = {}
     for window, kinds in grouped.items():
         rows = []
-        for number, places in kinds.items():
+        for (number, _), places in kinds.items():
             places.sort(key=lambda p: (-value[p], -surprisal[p], int(ties.unit[lit.at[p]]), int(lit.at[p])))
             adds = sum(float(value[p]) for p in places if p in counting)
             lead = places[0]
             enough = float(value[lead]) - (1 - CLOSE) * abs(float(value[lead]))
             close = [p for p in places if surprisal[p] >= CLOSE * surprisal[lead] and value[p] >= enough]
             count = int(sum(ties.n[lit.at[p]] for p in close))
-            row = Line(scored.kinds[number], tuple(close[:UNITS]), adds, count)
+            shown = close if hit[number] else close[:UNITS]
+            row = Line(scored.kinds[number], tuple(shown), adds, count)
             rows.append((-float(value[lead]), -float(surprisal[lead]), row.kind, row))
         rows.sort(key=lambda r: r[:3])
         kept = [row for v, _, _, row in rows if v < 0 or row.bits > 0] or [rows[0][3]]
-        # What counts is never cut: the ledger adds up to the finding's bits.
-        room = LINES - sum(row.bits > 0 for row in kept)
-        made[wanted[window]] = [row for row in kept if row.bits > 0 or (room := room - 1) >= 0]
+        # What counts is never cut: the ledger adds up to the finding's bits. Nor is what a rule or an indicator met.
+        sure = [row.bits > 0 or is_hit(row.kind) for row in kept]
+        room = LINES - sum(sure)
+        made[wanted[window]] = [row for row, stays in zip(kept, sure, strict=True) if stays or (room := room - 1) >= 0]
     return made
 
 

@@ -110,6 +110,10 @@ class Assets:
             return self.host(entity.value)
         return None
 
+    def __bool__(self) -> bool:
+        """Whether any is known."""
+        return bool(self._named)
+
     def weight(self, entity: Entity) -> float:
         """Bits that an entity's criticality adds or takes; 0 for what is not known."""
         asset = self.of(entity)

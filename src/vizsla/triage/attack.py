@@ -6,7 +6,7 @@ event takes time linear in its length however hostile it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -164,8 +164,18 @@ def table() -> AttackTable:
 
 
 def attack_of(evidence: Evidence) -> tuple[Attack, ...]:
-    """The techniques that a piece of evidence implies, each with the row that says so; empty where none does."""
-    return table().of(evidence)
+    """The techniques that a piece of evidence implies, each with the row, rule or source that says so."""
+    return (*_said(evidence), *table().of(evidence))
+
+
+def _said(evidence: Evidence) -> Iterator[Attack]:
+    """The techniques that the rule or the indicator behind the evidence names."""
+    for what, told in (("rule", evidence.rule), ("indicator", evidence.indicator)):
+        named = told.get("techniques") if told else None
+        for technique in named if isinstance(named, list | tuple) else ():
+            known = table().techniques.get(str(technique))
+            tactic = known.tactics[0] if known else ""
+            yield Attack(str(technique), tactic, f"{what} {told.get('id') if told else ''}")
 
 
 def attacks_of(evidence: Iterable[Evidence]) -> tuple[Attack, ...]:

@@ -107,13 +107,18 @@ def host_days_needed(q: float, span_days: float, hosts: int, strongest: int = 1)
 
 
 def cut(
-    findings: Sequence[Finding], request: HuntRequest, now: datetime, span_days: float | None = None
+    findings: Sequence[Finding],
+    request: HuntRequest,
+    now: datetime,
+    span_days: float | None = None,
+    total: int | None = None,
 ) -> tuple[tuple[Finding, ...], Cut]:
     """The findings to show, best first, and the account of why these: tier, fdr, budget and top, in this order.
 
-    `findings` come ranked; `span_days`: the days hunted (None: the days that the findings span).
+    `findings` come ranked; `span_days`: the days hunted (None: the days that the findings span); `total`: how many
+    there are, where only those are given that `top` can reach.
     """
-    total, says = len(findings), list[str]()
+    total, says = len(findings) if total is None else total, list[str]()
     kept = list(findings)
     if request.tier is not None:
         kept = [f for f in kept if at_least(f.tier, request.tier)]

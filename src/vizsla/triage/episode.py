@@ -19,7 +19,7 @@ from vizsla.analytics.rarity.model import ScoredUnits, hour_of_slice, unit_key
 from vizsla.analytics.rarity.tally import DAY, SLICE, groups
 from vizsla.calibration import Floats, Tail, bits, e_value, pooled_e
 from vizsla.triage.anchor import Anchors
-from vizsla.triage.observed import SPLIT, family_of, tail_of
+from vizsla.triage.observed import BITS, SPLIT, family_of, tail_of
 
 AT_ONCE = 1_000_000  # ties looked at together
 GAP = 6  # slices (an hour) without evidence after which an anchor's episode ends
@@ -35,6 +35,8 @@ class FamilyTails:
 
     def bits(self, family: str, surprisal: Floats) -> Floats:
         """What a surprisal is worth as the greatest of its family in an episode."""
+        if family == BITS:
+            return surprisal
         tail = self.own.get(family, Tail.of(np.zeros(0)))
         if family.endswith(SPLIT):
             return bits(e_value(tail.p(surprisal)))

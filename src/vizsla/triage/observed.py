@@ -28,6 +28,8 @@ SCORE = "score"  # the column of units that holds their surprisal
 ALIKE = "alike"  # the column of units that holds the pattern as its author named it
 UNIT_SUM = {"n": "sum", "first": "min", "last": "max"}
 SPLIT = "/"
+HITTING = frozenset(("sigma", "intel"))  # analytics of hits; see `Builtin.hits`
+BITS = "bits/"  # the tail of hits, which is none: their surprisal is in bits already
 ROWS = pa.schema([("tie", pa.uint64()), ("score", pa.float64()), ("why", pa.string()),
                   ("event_ids", pa.list_(pa.string()))])  # fmt: skip
 
@@ -47,13 +49,25 @@ def analytic_of(kind: str) -> str:
     return kind.partition(SPLIT)[0] if split(kind) else "rarity"
 
 
+def is_hit(kind: str) -> bool:
+    """Whether a kind of unit is of events that a rule or an indicator met: its surprisal is its bits."""
+    return split(kind) and analytic_of(kind) in HITTING
+
+
 def family_of(kind: str) -> str:
-    """The family of a kind of unit: within an episode its evidence does not add."""
-    return registry()[analytic_of(kind)].family if split(kind) else profile(kind.partition(":")[0]).family(kind)
+    """The family of a kind of unit: within an episode its evidence does not add.
+
+    What a rule met and how rare that is are of one event: a hit is of its event's family.
+    """
+    if split(kind) and not is_hit(kind):
+        return registry()[analytic_of(kind)].family
+    return profile(native(kind).partition(":")[0]).family(native(kind))
 
 
 def tail_of(kind: str) -> str:
     """The tail that a kind's surprisals are held against: its family's, and an analytic's own scale never mixes."""
+    if is_hit(kind):
+        return BITS
     return analytic_of(kind) + SPLIT if split(kind) else family_of(kind)
 
 

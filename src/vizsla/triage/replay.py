@@ -6,8 +6,10 @@ least as strong quiet days like these bring.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import neg
 
 import numpy as np
 import pyarrow as pa
@@ -45,10 +47,11 @@ class Replay:
 
     def expected(self, bits: float, surprisal: float, hosts: float) -> float:
         """Findings at least this strong on a quiet day of so many hosts; its floor is hosts / (host_days + 1)."""
-        stronger = np.searchsorted(-self.bits, -bits, side="left")
-        level = np.searchsorted(-self.bits, -bits, side="right")
-        tied = int((self.surprisal[stronger:level] >= surprisal).sum())
-        return (1.0 + int(stronger) + tied) / (1.0 + self.host_days) * hosts
+        # By halves, not by numpy: this is asked of every finding, and would copy the whole array each time.
+        stronger = bisect_left(self.bits, -bits, key=neg)
+        level = bisect_right(self.bits, -bits, lo=stronger, key=neg)
+        tied = bisect_right(self.surprisal, -surprisal, lo=stronger, hi=level, key=neg) - stronger
+        return (1.0 + stronger + tied) / (1.0 + self.host_days) * hosts
 
 
 @dataclass(frozen=True, slots=True)

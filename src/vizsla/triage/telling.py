@@ -15,7 +15,7 @@ from vizsla.nouns import Evidence, Reason
 from vizsla.nouns.event import ID
 from vizsla.safe import shortened, visible
 from vizsla.triage.assemble import EVENTS, Line, event_ref
-from vizsla.triage.observed import ALIKE, Observed, analytic_of, native, split
+from vizsla.triage.observed import ALIKE, Observed, analytic_of, is_hit, native, split
 from vizsla.triage.replay import Ranked
 from vizsla.triage.template import one_line
 from vizsla.triage.titles import MAX_SUMMARY
@@ -28,8 +28,8 @@ Row = dict[str, object]
 
 
 def is_observed(line: Line) -> bool:
-    """Whether an analytic observed it, rather than rarity."""
-    return split(line.kind)
+    """Whether an analytic observed it: rarity counts for itself, and hits are told by what met them."""
+    return split(line.kind) and not is_hit(line.kind)
 
 
 def fetched(

@@ -13,7 +13,7 @@ from vizsla.analytics.rarity.model import ScoredUnits
 from vizsla.analytics.rarity.reference import Columns
 from vizsla.analytics.rarity.tally import FIELD
 from vizsla.calibration import Floats
-from vizsla.triage.observed import native
+from vizsla.triage.observed import is_hit, native
 from vizsla.triage.relevance import Patterns, Relevance, relevance, relevances
 
 
@@ -30,6 +30,8 @@ class Weigher:
         found = np.zeros(len(places))
         number = self.units.kind[places]
         for kind in np.unique(number).tolist():
+            if is_hit(self.units.kinds[kind]):
+                continue  # a rule's level and an indicator's confidence say it already
             at = np.flatnonzero(number == kind)
             rows = self.units.row[places[at]]
             pattern = self.columns[self.units.kinds[kind]]["pattern"][rows]

@@ -1,0 +1,334 @@
+"""Looks for what is known: rules and indicators over the tables of a hunt, kept whole, counted, and weighed.
+
+Every hit is written to a file as it comes, so that a rule which meets each of ten million events costs no memory; what
+triage needs of them is merged by episode, and by host and day. A hit's worth is what its rule's level or its
+indicator's confidence say, capped by how often quiet host-days met it too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from vizsla.analytics.rarity.encode import U64
+from vizsla.analytics.rarity.model import HOURS_A_DAY, Tallied
+from vizsla.analytics.rarity.tally import DAY, Heap
+from vizsla.baseline import Baseline
+from vizsla.baseline.fired import KEY, SUM, Fired, fired_code
+from vizsla.engine import Engine
+from vizsla.hit import HITS, Hitting, Matcher
+from vizsla.hunt.scope import Progress
+from vizsla.lake import Scan
+from vizsla.nouns import Hit, Unable
+from vizsla.nouns.event import HOST, ID, ORIGIN, TIME
+from vizsla.triage.assemble import CHANNEL, EVENTS, RECORD, ZEEK_RECORD
+from vizsla.triage.known import TIE, About, Gathering, Often, Row, Worth, believable, by_codes
+from vizsla.triage.observed import Observed, host_codes
+
+KEPT = HITS.append(pa.field(TIE, pa.uint64()))
+LEVELS = ("critical", "high", "medium", "low", "informational")
+HOSTS, DAYS = 5, 3  # of a baseline, from which on it may say how usual a hit is
+LISTED = 1_000  # events of one line of evidence that are named; `count` counts all
+AT_ONCE = 5_000  # ids looked up by one query
+THIN = (ID, HOST, TIME, ORIGIN, CHANNEL, RECORD, ZEEK_RECORD)
+
+
+class Known(Protocol):
+    """Rules, or indicators: what can be looked for."""
+
+    @property
+    def analytic(self) -> str:
+        """'sigma' or 'intel'."""
+        ...
+
+    def matchers(self, scans: Sequence[Scan]) -> Sequence[Matcher]:
+        """For each table that something is looked for in, one or several."""
+        ...
+
+    def more(self, hits: Path) -> Iterator[pa.RecordBatch]:
+        """Hits that follow from hits (correlations), of HITS; `hits`: a Parquet file of KEPT."""
+        ...
+
+    def about(self, by: Iterable[str]) -> Mapping[str, About]:
+        """What is known of these."""
+        ...
+
+    def looked(self) -> U64:
+        """The codes (`fired_code`) of all that is looked for."""
+        ...
+
+    def unable(self) -> Sequence[Unable]:
+        """What cannot be looked for, and why."""
+        ...
+
+    def notes(self) -> Sequence[str]:
+        """Sentences for the end of the run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """The host-days that tell how usual a hit is. `own`: they are those hunted in, each without itself."""
+
+    host_days: int
+    hosts: int
+    days: int
+    fired: Fired
+    own: bool = False
+
+    @property
+    def enough(self) -> bool:
+        """Whether they may say anything."""
+        return self.hosts >= HOSTS and self.days >= DAYS
+
+
+@dataclass(slots=True)
+class Met:
+    """All that one kind of knowledge met in a hunt."""
+
+    known: Known
+    path: Path
+    gathering: Gathering
+    days: Heap = field(default_factory=lambda: Heap(KEY, SUM))
+    counts: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0]))
+    hosts: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    @property
+    def ids(self) -> list[str]:
+        """Of what was met, in order."""
+        return sorted(self.counts)
+
+    def add(self, batch: pa.RecordBatch, writer: pq.ParquetWriter) -> None:
+        """More hits, of HITS."""
+        hits = pa.Table.from_batches([batch])
+        timed = believable(hits)
+        ties = self.gathering.add(timed) if len(timed) else np.zeros(0, np.uint64)
+        kept = timed.append_column(TIE, pa.array(ties, pa.uint64()))
+        if len(timed) < len(hits):
+            self.gathering.timeless += len(hits) - len(timed)
+            rest = hits.filter(pc.invert(pc.is_in(hits[ID], timed[ID].combine_chunks())))
+            kept = pa.concat_tables([kept, rest.append_column(TIE, pa.nulls(len(rest), pa.uint64()))])
+        writer.write_table(kept.cast(KEPT))
+        self._count(hits, timed)
+
+    def _count(self, hits: pa.Table, timed: pa.Table) -> None:
+        for by, host, events in _rows(hits.group_by(["by", HOST]).aggregate([(ID, "count")])):
+            self.counts[by][0] += events
+            if host and len(self.hosts[by]) < LISTED:
+                self.hosts[by].add(host)
+        if not len(timed):
+            return
+        times = timed[TIME].cast(pa.int64())
+        moments = pa.table({"by": timed["by"], "t": times}).group_by("by").aggregate([("t", "min"), ("t", "max")])
+        for by, first, last in _rows(moments):
+            own = self.counts[by]
+            own[1] = min(own[1] or first, first)
+            own[2] = max(own[2], last)
+        self.days.add({
+            "by": by_codes(timed["by"]), "host": host_codes(timed), "day": times.to_numpy() // DAY,
+            "n": np.ones(len(timed), np.int64),
+        })  # fmt: skip
+
+    def on_days(self) -> dict[str, np.ndarray]:
+        """by, host, day, n; `by` is the code of the id."""
+        return self.days.columns() if self.days.chunks else Fired().met
+
+    def observed(self, worth: Mapping[str, Worth], share: float = 1.0) -> Observed:
+        """In triage's terms, of a share of the host-days."""
+        return self.gathering.observed({by: one.bits for by, one in worth.items()}, share)
+
+    def rows(self, ties: U64) -> dict[int, list[dict[str, object]]]:
+        """The hits of these ties, by tie: by time, then id; LISTED of each at most."""
+        if not len(ties):
+            return {}
+        wanted = pa.array(np.unique(ties), pa.uint64())
+        found: dict[int, list[dict[str, object]]] = defaultdict(list)
+        columns = [ID, HOST, TIME, "table", "by", "field", "value", TIE]
+        scanner = ds.dataset(self.path).scanner(columns=columns, filter=ds.field(TIE).isin(wanted))
+        for batch in scanner.to_batches():
+            for row in batch.to_pylist():
+                found[row[TIE]].append(row)
+        for listed in found.values():
+            listed.sort(key=lambda row: (str(row[TIME]), str(row[ID])))
+            del listed[LISTED:]
+        return found
+
+
+def _rows(table: pa.Table) -> Iterator[tuple]:  # type: ignore[type-arg]
+    """The rows of a small table, in the order of its columns' names as asked for."""
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)
+
+
+def look(engine: Engine, scans: Sequence[Scan], known: Known, folder: Path, progress: Progress | None = None) -> Met:
+    """Everything that this knowledge meets in these tables."""
+    met = Met(known, folder / f"{known.analytic}.parquet", Gathering(known.analytic))
+    matchers = known.matchers(scans)
+    tables = {scan.table: scan for scan in scans}
+    rows = {matcher.table: tables[matcher.table].rows for matcher in matchers}
+    done, total = 0, sum(rows[matcher.table] for matcher in matchers)
+    with pq.ParquetWriter(met.path, KEPT, compression="zstd") as writer:
+        for matcher in matchers:
+            if progress:
+                progress(done, total, f"{known.analytic} in {matcher.table}")
+            hitting = Hitting(matcher)
+            for batch in engine.map(tables[matcher.table], hitting.columns, hitting):
+                met.add(batch, writer)
+            done += rows[matcher.table]
+    with pq.ParquetWriter(folder / f"{known.analytic}-more.parquet", KEPT, compression="zstd") as writer:
+        for batch in known.more(met.path):
+            met.add(batch, writer)
+    return met
+
+
+def fired(all_met: Sequence[Met]) -> Fired:
+    """What was looked for and where it was met, for a baseline to keep."""
+    looked: list[U64] = [met.known.looked() for met in all_met]
+    heap = Heap(KEY, SUM)
+    for met in all_met:
+        days = dict(met.on_days())
+        if len(days["by"]):
+            heap.add({**days, "by": _versioned(met, days["by"])})
+    codes = np.concatenate(looked) if looked else np.zeros(0, np.uint64)
+    return Fired.of(codes, heap.columns() if heap.chunks else Fired().met)
+
+
+def _versioned(met: Met, codes: U64) -> U64:
+    """Codes of ids as those of ids and versions."""
+    about = met.known.about(met.ids)
+    names = met.gathering.names
+    distinct, inverse = np.unique(codes, return_inverse=True)
+    told = [about[names[code]] for code in distinct.tolist()]
+    return np.array([fired_code(one.id, one.version) for one in told], dtype=np.uint64)[inverse]
+
+
+def quiet_of(tallied: Tallied) -> Quiet:
+    """The host-days of a tally, each to be held against the others."""
+    pairs = [
+        np.stack([units["host"], (units["hour"] // HOURS_A_DAY).astype(np.uint64)])[:, units["hour"] >= 0]
+        for units in tallied.units.values()
+    ]
+    distinct = np.unique(np.concatenate(pairs, axis=1), axis=1) if pairs else np.zeros((2, 0), np.uint64)
+    hosts, days = (len(np.unique(part)) for part in distinct)
+    return Quiet(distinct.shape[1], hosts, days, Fired(), own=True)
+
+
+def quiet_in(baseline: Baseline) -> Quiet:
+    """The host-days of a baseline."""
+    model = baseline.model
+    return Quiet(model.host_days, model.hosts, -(-model.host_days // max(1, model.hosts)), baseline.fired)
+
+
+def weighed(met: Met, quiet: Quiet) -> dict[str, Worth]:
+    """What a hit of each is worth."""
+    about = met.known.about(met.ids)
+    own = fired([met]) if quiet.own else quiet.fired
+    found = {}
+    for by in met.ids:
+        one = about[by]
+        usual = own.usual(fired_code(one.id, one.version))
+        host_days, hosts = quiet.host_days, quiet.hosts
+        if quiet.own and usual is not None:  # of the others: what is asked about does not speak for itself
+            usual = Often(max(0, usual.days - 1), usual.hosts, usual.events)
+            host_days = max(0, host_days - 1)
+        found[by] = Worth(one, _bits(one, usual, host_days, hosts, quiet), usual if quiet.enough else None, host_days,
+                          hosts)  # fmt: skip
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What was met, and what each hit of it is worth."""
+
+    met: Met
+    quiet: Quiet
+    worth: Mapping[str, Worth]
+
+    @classmethod
+    def of(cls, met: Met, quiet: Quiet) -> Weighed:
+        """Held against these host-days."""
+        return cls(met, quiet, weighed(met, quiet))
+
+    def observed(self, share: float = 1.0) -> Observed:
+        """In triage's terms, of a share of the host-days."""
+        return self.met.observed(self.worth, share)
+
+    def summary(self) -> list[Hit]:
+        """What each rule or indicator met."""
+        return summary(self.met, self.worth, self.quiet)
+
+
+def _bits(one: About, usual: Often | None, host_days: int, hosts: int, quiet: Quiet) -> float:
+    """The prior, capped by log2((D+1)/(d+1)) of host-days; where it says so, by hosts if that leaves it more."""
+    if usual is None or not quiet.enough or one.exempt:
+        return one.prior
+    cap = math.log2((host_days + 1) / (usual.days + 1))
+    if one.by_hosts and usual.days:
+        cap = max(cap, math.log2((hosts + 1) / (usual.hosts + 1)))
+    return max(0.0, min(one.prior, cap))
+
+
+def summary(met: Met, worth: Mapping[str, Worth], quiet: Quiet) -> list[Hit]:
+    """What each rule or indicator met: by level, then by how often."""
+    days = met.on_days()
+    codes, counts = np.unique(days["by"], return_counts=True)
+    on = {met.gathering.names[code]: n for code, n in zip(codes.tolist(), counts.tolist(), strict=True)}
+    found = []
+    for by in met.ids:
+        one, (events, first, last, _) = worth[by], met.counts[by]
+        usual = None if quiet.own else one.usual
+        found.append(
+            Hit(
+                analytic=met.known.analytic,
+                id=by,
+                name=one.about.name,
+                level=one.about.level,
+                bits=one.bits,
+                events=events,
+                hosts=tuple(sorted(met.hosts[by])),
+                host_days_here=on.get(by, 0),
+                first=_moment(first),
+                last=_moment(last),
+                host_days=usual.days if usual else 0,
+                of_host_days=one.host_days if usual else None,
+                techniques=one.about.techniques,
+                said=one.about.record,
+            )
+        )
+    return sorted(found, key=lambda hit: (LEVELS.index(hit.level), -hit.events, hit.name, hit.id))
+
+
+def _moment(micros: int) -> datetime | None:
+    return datetime.fromtimestamp(micros / 1e6, UTC) if micros else None
+
+
+def fetched(
+    engine: Engine, scans: Sequence[Scan], lines: Iterable[Sequence[Mapping[str, object]]]
+) -> dict[str, tuple[str, Row]]:
+    """The events of lines of hits, by id: (table, fields). Of each line the first few with all their fields."""
+    whole: dict[str, set[str]] = defaultdict(set)
+    thin: dict[str, set[str]] = defaultdict(set)
+    for line in lines:
+        for place, hit in enumerate(line):
+            (whole if place < EVENTS else thin)[str(hit["table"])].add(str(hit[ID]))
+    found: dict[str, tuple[str, Row]] = {}
+    for scan in scans:
+        few = tuple(name for name in THIN if name in scan.schema.names)
+        for wanted, columns in ((thin[scan.table] - whole[scan.table], few), (whole[scan.table], ())):
+            ids = sorted(wanted)
+            for begin in range(0, len(ids), AT_ONCE):
+                events = engine.table(scan)
+                events = events.filter(events[ID].isin(ids[begin : begin + AT_ONCE]))
+                for row in engine.collect(events.select(*columns) if columns else events).to_pylist():
+                    found[row[ID]] = (scan.table, {name: value for name, value in row.items() if value is not None})
+    return found
