@@ -75,7 +75,7 @@ def test_one_name_has_one_type_and_one_meaning():
 def test_every_lookup_is_there_and_used():
     used = {c.words[0] for v in views().values() for t in expressions(v) for c in calls(t) if c.function == "lookup"}
     in_rules = set(
-        re.findall(r"lookup\([^()]+, ?(\w+)", (files("vizsla.sigma") / "logsources.yaml").read_text("utf-8"))
+        re.findall(r"lookup\([^(),]+, ?(\w+)", (files("vizsla.sigma") / "logsources.yaml").read_text("utf-8"))
     )
     assert used | in_rules == set(lookups())
     for table in lookups().values():

@@ -50,7 +50,7 @@ def places(logsource: LogSource, tables: Collection[str] | None = None) -> tuple
 
 
 def places_of(rule: Rule, tables: Collection[str] | None = None) -> tuple[Place, ...]:
-    """The places of a rule, those of its fields that bear ECS names mapped as the views map them. () of a correlation."""
+    """The places of a rule, its fields that bear ECS names mapped as the views map them; () of a correlation."""
     if rule.condition is None:
         return ()
     found = places(rule.logsource, tables)
