@@ -8,6 +8,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vizsla.intel.lists import silencer
 from vizsla.intel.store import Store
 from vizsla.intel.view import COLUMNS, INDICATORS, indicators
 from vizsla.lake import Lake
@@ -27,12 +28,13 @@ def standing(store: Store, at: datetime | None, ids: Sequence[str] | pa.Array | 
     """
     claims = store.claims(ids, columns=COLUMNS)
     found = indicators(claims, at)
-    nothing = pa.nulls(len(found), pa.string())
-    return found.append_column("silenced_by", nothing).append_column("silenced_why", nothing)
+    ready = silencer(store)
+    by, why = ready.why(ready.silenced(found.column("type"), found.column("value")))
+    return found.append_column("silenced_by", by).append_column("silenced_why", why)
 
 
 def looked_for(found: pa.Table) -> pa.Table:
-    """Of `standing` those to look for: live and not silenced. Decayed ones are among them: age weighs, it never hides."""
+    """Of `standing` those to look for: live and not silenced. Decayed ones are among them: age weighs, never hides."""
     live = pc.and_(pc.equal(found.column("state"), "live"), pc.is_null(found.column("silenced_by")))
     return found.filter(live)
 
