@@ -1,0 +1,299 @@
+"""Indicators against events: a million of them looked up in the distinct values of a table's columns.
+
+`prepare` turns a table of indicators into files that workers map into memory; `matchers` gives for each scan of a lake
+what looks for them there. What is found is exact: the numbers that runs are looked up by only say where to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vizsla.analytics.rarity.encode import dictionary
+from vizsla.hit import TEXTS, Look, Met
+from vizsla.intel.apart import Apart, fours, sixes
+from vizsla.intel.columns import Looked, looked, parted, texts
+from vizsla.intel.fragments import fragments
+from vizsla.intel.runs import I64, Runs, runs, shares
+from vizsla.intel.seen import Seen
+from vizsla.intel.wanted import Wanted, build, load
+from vizsla.intel.wild import standing
+
+if TYPE_CHECKING:
+    from vizsla.lake import Scan
+
+WITHIN = "within"
+"""The key of a hit's `keys` under which stands what was met, where it is but a part of the value."""
+
+
+def prepare(indicators: pa.Table, into: Path) -> str:
+    """Indicators (columns id, type, value) as files below `into`; the folder to give `matchers`. Raises FeedError."""
+    return str(build(indicators, into))
+
+
+def matchers(folders: Sequence[str], scans: Sequence[Scan]) -> list[IndicatorMatcher]:
+    """A matcher for each scan whose table has columns that can hold one of these indicators."""
+    types = frozenset(name for folder in folders for name in load(folder).types)
+    made = []
+    for scan in scans:
+        columns = looked(scan.table, texts(scan.schema), types)
+        if columns:
+            made.append(IndicatorMatcher(scan.table, columns, tuple(folders)))
+    return made
+
+
+@dataclass(frozen=True)
+class IndicatorMatcher:
+    """Indicators prepared for one table. `by` of what it finds is an indicator's id, `keys` holds WITHIN where what was
+    met is a part of the value."""
+
+    table: str
+    looked: tuple[Looked, ...]
+    folders: tuple[str, ...]  # of `prepare`: where workers can read them
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it looks at."""
+        return tuple(column.name for column in self.looked)
+
+    def start(self) -> Look:
+        """The function that looks at a worker's batches."""
+        return Looking(self).look
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A column's distinct values, none null, and where they stand."""
+
+    looked: Looked
+    values: pa.Array
+    places: I64 | None  # of each row its value, -1 for none; None: value n stands in row n of `rows`
+    rows: I64 | None = None
+
+    def spread(self, places: I64) -> tuple[I64, I64]:
+        """The rows in which these values stand: (rows, which of `places`)."""
+        if self.places is None:
+            return (places if self.rows is None else self.rows[places]), np.arange(len(places))
+        order = np.argsort(self.places, kind="stable")
+        ranked = self.places[order]
+        low, high = np.searchsorted(ranked, places), np.searchsorted(ranked, places, side="right")
+        count = high - low
+        within = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
+        return order[np.repeat(low, count) + within], np.repeat(np.arange(len(places)), count)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A value that an indicator met."""
+
+    place: int  # of the value in its part
+    set: int  # which `Wanted`
+    number: int  # of the indicator in it
+    text: str  # what stood there
+
+
+class Looking:
+    """A worker's look at one batch after another. `seen`: where what runs there were is kept, if at all."""
+
+    def __init__(self, matcher: IndicatorMatcher, seen: Seen | None = None) -> None:
+        self.matcher, self.seen = matcher, seen
+        self.wanted: list[Wanted] = [load(folder) for folder in matcher.folders]
+        self.pair = parted(matcher.table)
+
+    @cached_property
+    def apart(self) -> list[Apart]:
+        """Of each set what is looked for value by value."""
+        return [Apart.of(wanted) for wanted in self.wanted]
+
+    def look(self, batch: pa.RecordBatch) -> Met:
+        """What stands in a batch, each row and indicator once, by the first column in order of name."""
+        parts = _parts(batch, self.matcher.looked)
+        found = Found()
+        small = [part for part in parts if part.places is not None]
+        for group in ([small] if small else []) + [[part] for part in parts if part.places is None]:
+            for part, hits in self._hits(group, batch):
+                found.add(part, hits)
+        return found.met(self.matcher.columns, self.wanted)
+
+    def _hits(self, group: list[Part], batch: pa.RecordBatch) -> Iterator[tuple[Part, list[Hit]]]:
+        """What the values of some parts hold, all of them cut up as one."""
+        bounds = np.cumsum([0] + [len(part.values) for part in group])
+        values = group[0].values if len(group) == 1 else pa.concat_arrays([part.values for part in group])
+        hits: list[list[Hit]] = [[] for _ in group]
+        asked: list[list[tuple[I64, I64]]] = [[] for _ in self.wanted]
+        for begin, share in shares(values):
+            cut = runs(share)
+            if self.seen is not None:
+                self._keep(group, bounds, begin, cut)
+            for mine, wanted in zip(asked, self.wanted, strict=True):
+                mine += [(places + begin, numbers) for places, numbers in _candidates(wanted, cut)]
+            self._sixes(group, bounds, begin, cut, share, hits)
+        waiting: dict[int, list[tuple[int, int]]] = {}
+        for number, mine in enumerate(asked):
+            for of, place, held, type, value in self._possible(number, mine, group, bounds):
+                if type == "url" and self.pair is not None and group[of].looked.name == self.pair[0]:
+                    waiting.setdefault(place, []).append((number, held))
+                    continue
+                stood = _stood(type, value, group[of].values[place].as_py(), type not in group[of].looked.whole)
+                if stood is not None:
+                    hits[of].append(Hit(place, number, held, stood))
+        for part, own in zip(group, hits, strict=True):
+            for number, apart in enumerate(self.apart):
+                if apart.types:
+                    own += [Hit(place, number, held, text) for place, held, text in apart.met(part.looked, part.values)]
+            if own:
+                yield part, own
+        if waiting and self.pair is not None and self.pair[1] in batch.schema.names:
+            host = next(part for part in group if part.looked.name == self.pair[0])
+            yield from self._apart_urls(host, waiting, batch)
+
+    def _possible(
+        self, number: int, found: list[tuple[I64, I64]], group: list[Part], bounds: I64
+    ) -> Iterator[tuple[int, int, int, str, str]]:
+        """Of values and indicators that share a run those whose column can hold that type, each pair once: the part,
+        the value's place in it, the indicator's number, type and value."""
+        if not found:
+            return
+        wanted = self.wanted[number]
+        pairs = np.unique(np.concatenate([at.astype(np.int64) << 32 | by for at, by in found]))
+        places, numbers = pairs >> 32, pairs & 0xFFFFFFFF
+        of = np.searchsorted(bounds, places, side="right") - 1
+        holding = np.array([[self._looks(part.looked, type) for type in wanted.types] for part in group], dtype=bool)
+        kept = np.flatnonzero(holding[of, wanted.kinds[numbers]])
+        named = {held: wanted.named(held) for held in np.unique(numbers[kept]).tolist()}
+        inner = places[kept] - bounds[of[kept]]
+        for part, place, held in zip(of[kept].tolist(), inner.tolist(), numbers[kept].tolist(), strict=True):
+            yield part, place, held, *named[held]
+
+    def _looks(self, column: Looked, type: str) -> bool:
+        return column.holds(type) or (type == "url" and self.pair is not None and column.name == self.pair[0])
+
+    def _sixes(
+        self, group: list[Part], bounds: I64, begin: int, cut: Runs, share: pa.Array, hits: list[list[Hit]]
+    ) -> None:
+        """IPv6 addresses are written in too many ways to be looked up as they stand."""
+        for place in sixes(cut.text, cut.ends).tolist():
+            of = int(np.searchsorted(bounds, place + begin, side="right")) - 1
+            column = group[of].looked
+            given = share[place].as_py()
+            if self.seen is not None:
+                self.seen.addresses(column.name, fragments("ipv6", given, True))
+            for number, apart in enumerate(self.apart):
+                for held, text in apart.addresses(given):
+                    if column.holds(self.wanted[number].named(held)[0]):
+                        hits[of].append(Hit(place + begin - int(bounds[of]), number, held, text))
+
+    def _keep(self, group: list[Part], bounds: I64, begin: int, cut: Runs) -> None:
+        assert self.seen is not None
+        if len(group) == 1:
+            self.seen.add(group[0].looked.name, cut.code, *fours(cut.text, cut.start, cut.length))
+            return
+        of = np.searchsorted(bounds, cut.values(np.arange(len(cut.code))) + begin, side="right") - 1
+        for number in np.unique(of).tolist():
+            at = np.flatnonzero(of == number)
+            self.seen.add(group[number].looked.name, cut.code[at], *fours(cut.text, cut.start[at], cut.length[at]))
+
+    def _apart_urls(
+        self, host: Part, waiting: dict[int, list[tuple[int, int]]], batch: pa.RecordBatch
+    ) -> Iterator[tuple[Part, list[Hit]]]:
+        """URLs whose host and target stand in two columns."""
+        assert self.pair is not None
+        rows, which = host.spread(np.fromiter(waiting, np.int64, len(waiting)))
+        targets = batch.column(self.pair[1]).take(pa.array(rows))
+        names = list(waiting)
+        hits: list[Hit] = []
+        held: list[tuple[int, str]] = []
+        for place, target in enumerate(targets.to_pylist()):
+            key = names[int(which[place])]
+            name = host.values[key].as_py()
+            for number, one in waiting[key]:
+                _, value = self.wanted[number].named(one)
+                whole = f"{name}{target or '/'}"
+                if "://" not in (target or "") and _stood("url", value, whole, False) is not None:
+                    hits.append(Hit(len(held), number, one, whole))
+                    held.append((int(rows[place]), target))
+        if hits:
+            values = pa.array([target for _, target in held], pa.string())
+            at = np.array([row for row, _ in held], dtype=np.int64)
+            yield Part(Looked(self.pair[1], frozenset(), frozenset()), values, None, at), hits
+
+
+class Found:
+    """What a batch was found to hold: told once by value, and by rows as numbers."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str | None, Hit]] = []  # column, value, hit
+        self.rows: list[I64] = []
+        self.which: list[I64] = []  # of `told`
+
+    def add(self, part: Part, hits: list[Hit]) -> None:
+        """The hits of a part."""
+        rows, which = part.spread(np.fromiter((hit.place for hit in hits), np.int64, len(hits)))
+        self.rows.append(rows)
+        self.which.append(which + len(self.told))
+        self.told += [(part.looked.name, part.values[hit.place].as_py(), hit) for hit in hits]
+
+    def met(self, columns: Sequence[str], wanted: Sequence[Wanted]) -> Met:
+        """Each row and indicator once, by the first column in the order of `columns`."""
+        rows = np.concatenate([np.zeros(0, np.int64), *self.rows])
+        which = np.concatenate([np.zeros(0, np.int64), *self.which])
+        order = {name: place for place, name in enumerate(columns)}
+        column = np.array([order.get(name, len(order)) for name, _, _ in self.told], dtype=np.int64)[which]
+        of = np.array([hit.set for _, _, hit in self.told], dtype=np.int64)[which]
+        number = np.array([hit.number for _, _, hit in self.told], dtype=np.int64)[which]
+        by = np.lexsort((which, column, number, of, rows))
+        same = (np.diff(rows[by]) == 0) & (np.diff(of[by]) == 0) & (np.diff(number[by]) == 0)
+        by = by[np.concatenate([np.ones(min(1, len(by)), bool), ~same])]
+        at = pa.array(which[by])
+        keys = [None if hit.text == value else [(WITHIN, hit.text)] for _, value, hit in self.told]
+        return Met(
+            row=rows[by],
+            by=pa.array([wanted[hit.set].id(hit.number) for _, _, hit in self.told], pa.string()).take(at),
+            field=pa.array([name for name, _, _ in self.told], pa.string()).take(at),
+            value=pa.array([value or "" for _, value, _ in self.told], pa.string()).take(at),
+            keys=pa.array(keys, TEXTS).take(at),
+        )
+
+
+def _parts(batch: pa.RecordBatch, columns: Sequence[Looked]) -> list[Part]:
+    """The distinct values of each column; of those that hardly repeat, all values."""
+    parts = []
+    for column in columns:
+        if column.name not in batch.schema.names:
+            continue
+        values = batch.column(column.name)
+        if pa.types.is_dictionary(values.type):
+            distinct, places = dictionary(values)
+            distinct = distinct.cast(pa.string())
+            if distinct.null_count:  # a dictionary may hold one
+                distinct = pc.fill_null(distinct, "")
+            if len(distinct):
+                parts.append(Part(column, distinct, places))
+        elif values.null_count < len(values):
+            rows = np.flatnonzero(np.asarray(values.is_valid())) if values.null_count else None
+            parts.append(Part(column, values.drop_null().cast(pa.string()), None, rows))
+    return parts
+
+
+@lru_cache(65_536)
+def _stood(type: str, value: str, given: str, within: bool) -> str | None:
+    return standing(type, value, fragments(type, given, within))
+
+
+def _candidates(wanted: Wanted, cut: Runs) -> Iterator[tuple[I64, I64]]:
+    """Values that may hold an indicator: (the values' places, the indicators' numbers)."""
+    at, by = wanted.looked_up(cut.code)
+    if len(at):
+        yield cut.values(at), by
+    if wanted.prefixes:
+        which, addresses = fours(cut.text, cut.start, cut.length)
+        near, by = wanted.networks(addresses.astype(np.uint64))
+        if len(near):
+            yield cut.values(which[near]), by

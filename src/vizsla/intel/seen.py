@@ -1,0 +1,70 @@
+"""What runs stood in which column on which day: so that new indicators are looked up in what was matched before.
+
+A file for each pass over a table: numbers, sorted, each once. It says where nothing can be, and leaves hardly anything
+to be read again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from vizsla.intel.runs import I64, U64, codes_of
+
+SEEN = pa.schema([("day", pa.string()), ("column", pa.string()), ("kind", pa.string()), ("codes", pa.binary())])
+RUNS, FOURS = "run", "ipv4"
+_REMEMBERED = 1 << 18  # the runs of a column that came last, which mostly come again
+_MERGED_AT = 4_000_000  # numbers of a column that are kept before equal ones are dropped
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a worker has seen so far."""
+
+    day: str = ""
+    _codes: dict[tuple[str, str, str], list[U64]] = field(default_factory=lambda: defaultdict(list))
+    _sizes: dict[tuple[str, str, str], int] = field(default_factory=lambda: defaultdict(int))
+    _last: dict[tuple[str, str], U64] = field(default_factory=dict)
+
+    def add(self, column: str, codes: U64, _places: I64, addresses: I64) -> None:
+        """Runs of a column, and the IPv4 addresses among them."""
+        last = self._last.get((self.day, column))
+        if last is None:
+            last = self._last[self.day, column] = np.zeros(_REMEMBERED, np.uint64)
+        slot = codes & np.uint64(_REMEMBERED - 1)
+        fresh = codes[last[slot] != codes]
+        last[fresh & np.uint64(_REMEMBERED - 1)] = fresh
+        self._more((self.day, column, RUNS), fresh)
+        if len(addresses):
+            self._more((self.day, column, FOURS), np.unique(addresses.astype(np.uint64)))
+
+    def addresses(self, column: str, found: Mapping[str, str]) -> None:
+        """IPv6 addresses, by their normal forms."""
+        if found:
+            self._more((self.day, column, RUNS), codes_of(pa.array(list(found), pa.string())))
+
+    def _more(self, key: tuple[str, str, str], codes: U64) -> None:
+        if not len(codes):
+            return
+        held = self._codes[key]
+        held.append(codes)
+        self._sizes[key] += len(codes)
+        if self._sizes[key] > _MERGED_AT:
+            merged = np.unique(np.concatenate(held))
+            self._codes[key] = [merged]
+            # Counted from here on: what is told apart once is not sorted again and again.
+            self._sizes[key] = -len(merged)
+
+    def told(self) -> Iterator[pa.RecordBatch]:
+        """All of it as rows of SEEN; it is empty thereafter."""
+        for day, column, kind in sorted(self._codes):
+            codes = np.unique(np.concatenate(self._codes[day, column, kind]))
+            arrays = [pa.array([day]), pa.array([column]), pa.array([kind]), pa.array([codes.tobytes()], pa.binary())]
+            yield pa.RecordBatch.from_arrays(arrays, schema=SEEN)
+        self._codes.clear()
+        self._sizes.clear()
+        self._last.clear()

@@ -1,0 +1,370 @@
+"""Indicators against events, beside a naive second implementation that asks every indicator of every value."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from intel_samples import events_of, hits, slow, table_of
+from vizsla.engines import connect
+from vizsla.intel.apart import fours
+from vizsla.intel.columns import Looked, looked
+from vizsla.intel.match import WITHIN, IndicatorMatcher, prepare
+from vizsla.intel.runs import codes_of, runs
+from vizsla.intel.wanted import load
+from vizsla.lake import Lake
+
+WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+SYSMON = Looked(
+    "CommandLine",
+    frozenset(("process", "md5", "sha256")),
+    frozenset(
+        (
+            "ipv4",
+            "ipv6",
+            "cidr",
+            "domain",
+            "url",
+            "email",
+            "file_path",
+            "file_name",
+            "registry_key",
+            "pipe",
+            "cve",
+            "bitcoin",
+        )
+    ),
+)
+
+
+def look(tmp_path: Path, indicators, values, column: Looked = SYSMON, table: str = "windows_sysmon"):
+    """What indicators are met in a column: (row, type, value, what stood there)."""
+    folder = prepare(table_of(indicators), tmp_path / "wanted")
+    batch = pa.record_batch({column.name: pa.array(values, pa.string())})
+    met = IndicatorMatcher(table, (column,), (folder,)).start()(batch)
+    known = dict(zip(table_of(indicators)["id"].to_pylist(), indicators, strict=True))
+    within = [dict(k)[WITHIN] if k else None for k in met.keys.to_pylist()]
+    return [(int(r), *known[by], w) for r, by, w in zip(met.row, met.by.to_pylist(), within, strict=True)]
+
+
+def store(tmp_path: Path, tables: dict[str, list[dict]]) -> Lake:
+    """A lake of a few events."""
+    lake = Lake.open(tmp_path / "lake", create=True)
+    for name, rows in tables.items():
+        columns = {key: [row.get(key) for row in rows] for key in dict.fromkeys(k for row in rows for k in row)}
+        n = len(rows)
+        lake.append(
+            {
+                name: [
+                    pa.record_batch(
+                        {
+                            "_id": pa.array([f"{abs(hash((name, i))):032x}"[:32] for i in range(n)]),
+                            "_time": pa.array([WHEN] * n, pa.timestamp("us", tz="UTC")),
+                            "_host": pa.array(["pc1"] * n),
+                            "_origin": pa.array(["x"] * n),
+                            "_day": pa.array(["2026-01-02"] * n),
+                            **{key: pa.array(values, pa.string()) for key, values in columns.items()},
+                        }
+                    )
+                ]
+            }
+        )
+    return lake
+
+
+MD5, SHA256 = "0cc175b9c0f1b6a831c399e269772661", "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+TEXT = [
+    # the indicator, and values that hold it, and others that do not
+    (
+        ("ipv4", "198.51.100.7"),
+        ["ping 198.51.100.7", "198.51.100.7:443", "[::ffff:198.51.100.7]", "x=198.51.100.7."],
+        ["ping 198.51.100.70", "1.198.51.100.7", "198.51.100.7.evil.com", "198.51.100.7-rc"],
+    ),
+    (
+        ("ipv6", "2001:db8::1"),
+        ["ping 2001:DB8::1", "2001:0db8:0:0:0:0:0:1", "[2001:db8::1]:80"],
+        ["2001:db8::10", "12:34:56 2001:db8::", "2001:db8::1:0"],
+    ),
+    (("cidr", "198.51.100.0/24"), ["a 198.51.100.255", "198.51.100.0"], ["198.51.101.0", "198.51.100.256"]),
+    (("cidr", "2001:db8::/32"), ["x 2001:db8:ffff::9"], ["2001:db9::"]),
+    (
+        ("domain", "evil.com"),
+        ["ping evil.com", "http://a.b.EVIL.com/x", r"\\evil.com\share", "evil.com.", "bob@evil.com"],
+        ["notevil.com", "evil.com.au", r"c:\x\evil.com", "/usr/bin/evil.com", "evil.command", "evil_com"],
+    ),
+    (
+        ("domain", "xn--bcher-kva.example"),
+        ["ping bücher.example", "www.xn--bcher-kva.example", "www.BÜCHER.example"],
+        ["bucher.example"],
+    ),
+    (("md5", MD5), [f"x {MD5.upper()}", f"MD5={MD5},SHA1=0", f"/files/{MD5}.exe", f"a-{MD5}"], [f"{MD5}0", f"f{MD5}"]),
+    (("sha256", SHA256), [f"SHA256={SHA256.upper()}"], [SHA256[:-1]]),
+    (
+        ("url", "http://evil.com/gate.php"),
+        ["curl HTTP://EVIL.com:80/gate.php", "'http://evil.com/gate.php?id=1'", "see http://evil.com/gate.php."],
+        ["http://evil.com/gate.php5", "http://evil.com/", "https://evil.com/gate.php"],
+    ),
+    (("url", "*://evil.com/a/*"), ["curl https://evil.com/a/b?c"], ["https://evil.com/b", "https://a.evil.com/a/b"]),
+    (
+        ("email", "bob@evil.com"),
+        ["to:Bob@Evil.com,", "'bob@evil.com'", "<bob@evil.com>"],
+        ["jbob@evil.com", "bob@evil.com.au"],
+    ),
+    (
+        ("file_name", "evil.exe"),
+        [r'"C:\x y\EVIL.exe" -a', "evil.exe", "./evil.exe;ls", "start evil.exe /b"],
+        ["notevil.exe", "evil.exe.txt", "my-evil.exe"],
+    ),
+    (("file_name", "evil file.exe"), [r'"C:\x\evil file.exe" -a'], ["file.exe", "evil.exe"]),
+    (
+        ("file_path", r"%userprofile%\appdata\local\temp\e.exe"),
+        [r'"C:\Users\bob\AppData\Local\Temp\e.exe" /x', r"cmd /c %TEMP%\e.exe"],
+        [r"C:\Temp\e.exe", r"C:\Users\bob\AppData\Local\Temp\e.exe.bak"],
+    ),
+    (
+        ("registry_key", r"hklm\software\evilcorp"),
+        [r"reg add HKLM\Software\EvilCorp /v x", r'reg add "HKEY_LOCAL_MACHINE\SOFTWARE\evilcorp\sub"'],
+        [r"reg add HKCU\Software\EvilCorp"],
+    ),
+    (("pipe", "evilpipe"), [r"type \\.\pipe\evilpipe"], [r"type \\.\pipe\evilpipe2", "evilpipe"]),
+    (("cve", "CVE-2021-44228"), ["exploit for cve-2021-44228!"], ["CVE-2021-442281"]),
+    (
+        ("bitcoin", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"),
+        ["pay 1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"],
+        ["pay 1a1zp1ep5qgefi2dmptftl5slmv7divfna"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("indicator", "good", "bad"), TEXT, ids=lambda v: v[1][:24] if isinstance(v, tuple) else "")
+def test_within_text(tmp_path, indicator, good, bad):
+    met = look(tmp_path, [indicator], [*good, None, *bad])
+    assert [row for row, *_ in met] == list(range(len(good)))
+
+
+WHOLE = [
+    (
+        "windows_sysmon",
+        "TargetObject",
+        ("registry_key", r"hklm\software\evil\run"),
+        [r"HKLM\SOFTWARE\Evil\Run", r"HKLM\SOFTWARE\Wow6432Node\Evil\Run\x"],
+        [r"HKLM\SOFTWARE\Evil\Run2", r"HKU\S-1-5-18\Software\Evil\Run"],
+    ),
+    (
+        "windows_sysmon",
+        "TargetObject",
+        ("registry_key", r"hkcu\software\evil"),
+        [r"HKU\S-1-5-21-1-2-3-1001\Software\Evil"],
+        [r"HKU\.DEFAULT\Software\Evil"],
+    ),
+    (
+        "windows_sysmon",
+        "Image",
+        ("file_name", "evil*.exe"),
+        [r"C:\x\Evil1.exe", "evil.exe"],
+        [r"C:\x\devil.exe", r"C:\evil1.exe\x"],
+    ),
+    (
+        "windows_sysmon",
+        "Image",
+        ("file_path", r"c:\windows\*\evil.exe"),
+        [r"C:\Windows\a\b\evil.exe"],
+        [r"C:\Windows\evil.exe"],
+    ),
+    ("windows_sysmon", "Image", ("file_name", "x"), [r"C:\a\x"], [r"C:\x\a"]),
+    ("windows_sysmon", "PipeName", ("pipe", r"msagent_*"), [r"\MSagent_1f"], [r"\agent_1f"]),
+    ("windows_security", "ServiceName", ("service", "evil service"), ["Evil Service"], ["evil service 2"]),
+    ("zeek_http", "user_agent", ("user_agent", "mozilla/4.0 (evil)"), ["Mozilla/4.0 (Evil)"], ["Mozilla/4.0 (Evil) x"]),
+    ("zeek_x509", "certificate.serial", ("certificate_serial", "1f2e3d"), ["001F2E3D", "1f:2e:3d"], ["1F2E3D00"]),
+    ("zeek_x509", "fingerprint", ("certificate_fingerprint", MD5), [MD5.upper()], [MD5[1:]]),
+    ("zeek_ssl", "ja3", ("ja3", MD5), [MD5], ["x" + MD5]),
+    ("zeek_ssl", "server_name", ("domain", "evil.co.uk"), ["a.evil.co.uk", "EVIL.co.uk"], ["co.uk", "xevil.co.uk"]),
+    ("foo", "src_ip", ("ipv4", "192.0.2.1"), ["192.0.2.1"], ["192.0.2.11"]),
+]
+
+
+@pytest.mark.parametrize(("table", "column", "indicator", "good", "bad"), WHOLE)
+def test_whole_columns(tmp_path, table, column, indicator, good, bad):
+    (held,) = looked(table, [column], {indicator[0]})
+    met = look(tmp_path, [indicator], [*good, *bad], held, table)
+    assert [row for row, *_ in met] == list(range(len(good)))
+
+
+def test_a_bare_suffix_is_never_met(tmp_path):
+    assert (
+        look(
+            tmp_path,
+            [("domain", "co.uk"), ("domain", "com"), ("domain", "github.io"), ("domain", "foo.ck")],
+            ["ping a.co.uk b.com x.github.io a.foo.ck"],
+        )
+        == []
+    )
+
+
+def test_what_stood_there_is_told(tmp_path):
+    assert look(tmp_path, [("domain", "evil.com")], ["ping a.Evil.com", "evil.com"]) == [
+        (0, "domain", "evil.com", "a.Evil.com"),
+        (1, "domain", "evil.com", None),
+    ]
+
+
+def test_host_and_target_in_two_columns(tmp_path):
+    rows = [
+        {"host": "evil.com", "uri": "/gate.php?x=1"},
+        {"host": "evil.com", "uri": "/"},
+        {"host": "good.com", "uri": "/gate.php"},
+        {"host": "evil.com", "uri": "http://evil.com/gate.php"},
+    ]
+    lake = store(tmp_path, {"zeek_http": rows})
+    with connect() as engine:
+        found = hits(engine, lake, [("url", "http://evil.com/gate.php"), ("url", "*://evil.com/")], tmp_path / "w")
+    ids = [event["_id"] for event in events_of(lake.scan("zeek_http"), [])]
+    gate, root = (table_of([("url", v)])["id"][0].as_py() for v in ("http://evil.com/gate.php", "*://evil.com/"))
+    assert {(i, by) for _, i, by in found} == {(ids[0], gate), (ids[3], gate), (ids[1], root)}
+
+
+PIECES = st.sampled_from(
+    [
+        "evil.com",
+        "a.evil.com",
+        "b.a.evil.com",
+        "notevil.com",
+        "198.51.100.7",
+        "198.51.100.77",
+        "198.51.100",
+        "2001:db8::1",
+        MD5,
+        SHA256,
+        MD5[:-1],
+        "http://evil.com/a",
+        "http://evil.com/a?b",
+        "bob@evil.com",
+        "x.exe",
+        "evil.exe",
+        "my evil.exe",
+        "co.uk",
+        "evil.co.uk",
+        "ß",
+        "bücher.example",
+        "İ",
+    ]
+)
+JOINTS = st.sampled_from([" ", "\\", "/", "//", "=", ",", ".", "-", "_", "@", '"', "'", ":", "|", "\t", "", "(", ";"])
+VALUES = st.lists(st.tuples(JOINTS, PIECES, JOINTS), min_size=0, max_size=5).map(lambda p: "".join(map("".join, p)))
+ASKED = [
+    ("domain", "evil.com"),
+    ("domain", "a.evil.com"),
+    ("domain", "evil.co.uk"),
+    ("ipv4", "198.51.100.7"),
+    ("cidr", "198.51.100.64/26"),
+    ("md5", MD5),
+    ("sha256", SHA256),
+    ("file_name", "evil.exe"),
+]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=st.lists(VALUES, min_size=1, max_size=8))
+def test_as_the_naive_way_says(tmp_path, values):
+    from intel_samples import holds
+
+    met = {(row, type, value) for row, type, value, _ in look(tmp_path, ASKED, values)}
+    naive = {
+        (row, type, value)
+        for row, text in enumerate(values)
+        for type, value in ASKED
+        if holds(type, value, text, SYSMON)
+    }
+    assert met == naive
+
+
+@given(st.lists(st.text(max_size=60), max_size=20))
+def test_a_run_has_the_code_of_its_text(values):
+    array = pa.array(values, pa.string())
+    found = runs(array)
+    texts = [
+        bytes(found.text[s : s + n]).decode("utf-8", "replace") for s, n in zip(found.start, found.length, strict=True)
+    ]
+    clean = [i for i, t in enumerate(texts) if "\ufffd" not in t and t.lower() == t]
+    assert np.array_equal(found.code[clean], codes_of(pa.array([texts[i] for i in clean], pa.string())))
+
+
+@given(st.lists(st.ip_addresses(v=4).map(str) | st.from_regex(r"\A[0-9]{1,3}(\.[0-9]{1,4}){2,4}\Z"), min_size=1))
+def test_addresses_are_read_as_ipaddress_reads_them(words):
+    import ipaddress
+
+    cut = runs(pa.array(words, pa.string()))
+    at, numbers = fours(cut.text, cut.start, cut.length)
+    whole = {}
+    for run, number in zip(at, numbers, strict=True):
+        whole[bytes(cut.text[cut.start[run] : cut.start[run] + cut.length[run]]).decode()] = int(number)
+    for word in words:
+        try:
+            number = int(ipaddress.IPv4Address(word))
+        except ValueError:
+            number = None
+        assert whole.get(word) == number
+
+
+def test_equal_numbers_are_no_hit(tmp_path, monkeypatch):
+    """Where two texts have one number, the texts decide."""
+    same = lambda *arguments: np.full(len(arguments[-1]), 7, np.uint64)  # noqa: E731
+    monkeypatch.setattr("vizsla.intel.runs._coded", same)
+    monkeypatch.setattr("vizsla.intel.wanted.codes_of", lambda texts: np.full(len(texts), 7, np.uint64))
+    met = look(tmp_path, [("domain", "evil.com"), ("md5", MD5)], ["good.com", "evil.com", "x" + MD5])
+    assert [row for row, *_ in met] == [1]
+
+
+def test_prepared_once(tmp_path):
+    first = prepare(table_of([("domain", "evil.com"), ("cidr", "10.0.0.0/8")]), tmp_path)
+    again = prepare(table_of([("domain", "evil.com"), ("cidr", "10.0.0.0/8")]), tmp_path)
+    assert first == again and load(first).size == 2
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".new")]
+
+
+def test_both_engines_and_the_naive_way(tmp_path):
+    rows = [
+        {
+            "CommandLine": f"ping {n}.evil.com -n {n}",
+            "Image": rf"C:\x\{n % 3}evil.exe",
+            "DestinationIp": f"10.0.{n}.1",
+            "Hashes": f"MD5={MD5 if n == 5 else n:0>32},IMPHASH=0",
+        }
+        for n in range(40)
+    ]
+    dns = [{"query": f"h{n}.bad.co.uk", "answers": f"192.0.2.{n},2001:db8::{n:x}"} for n in range(30)]
+    lake = store(tmp_path, {"windows_sysmon": rows, "zeek_dns": dns})
+    asked = [
+        ("domain", "evil.com"),
+        ("domain", "7.evil.com"),
+        ("file_name", "1evil.exe"),
+        ("file_name", "?evil.exe"),
+        ("cidr", "10.0.8.0/21"),
+        ("md5", MD5),
+        ("domain", "bad.co.uk"),
+        ("ipv4", "192.0.2.9"),
+        ("ipv6", "2001:db8::a"),
+        ("domain", "co.uk"),
+    ]
+    expected = slow(lake, [pair for pair in asked if pair != ("domain", "co.uk")])
+    assert len(expected) == 40 + 1 + 13 + 40 + 8 + 1 + 30 + 1 + 1
+    with connect() as engine:
+        assert hits(engine, lake, asked, tmp_path / "w") == expected
+
+
+@pytest.mark.spark
+def test_spark_gives_the_same(tmp_path):
+    rows = [{"CommandLine": f"ping {n}.evil.com", "Image": rf"C:\x\{n % 3}evil.exe"} for n in range(50)]
+    lake = store(tmp_path, {"windows_sysmon": rows})
+    asked = [("domain", "evil.com"), ("file_name", "1evil.exe"), ("cidr", "10.0.0.0/8"), ("ipv6", "::1")]
+    with connect() as engine:
+        here = hits(engine, lake, asked, tmp_path / "w")
+    with connect("spark", master="local[2]") as engine:
+        assert hits(engine, lake, asked, tmp_path / "w") == here
+    assert len(here) == 67
