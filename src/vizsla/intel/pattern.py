@@ -35,13 +35,14 @@ from vizsla.nouns.indicator import IndicatorType
 
 __all__ = [
     "ANY", "Between", "Comparison", "Constant", "Joined", "Observation", "Operator", "Path", "Pattern", "Place",
-    "Qualified", "Repeats", "Seen", "Term", "Terms", "Within", "fields", "parse", "split",
+    "Qualified", "Repeats", "Seen", "Term", "Terms", "Within", "fields", "kind", "parse", "split",
 ]  # fmt: skip
 
 LONGEST = 131_072  # characters of a pattern
 WORDS = 40_000  # words and signs of a pattern
 DEPTH = 32  # parentheses in parentheses
 REGEX = 2_000  # characters of a regular expression
+WILDCARDS = ("file_name", "file_path", "registry_key", "mutex", "pipe", "service", "user_agent", "url")
 _COMPARED = ("=", "!=", "<", "<=", ">", ">=", "IN", "LIKE", "MATCHES", "ISSUBSET", "ISSUPERSET")
 
 
@@ -275,11 +276,18 @@ def fields(path: Path) -> tuple[Place, ...]:
     return known.places if known else ()
 
 
+def kind(path: Path) -> IndicatorType | None:
+    """The type of indicator that a value at an object path is; None where it is none by itself."""
+    known = _paths().get(_key(path))
+    return known.type if known else None
+
+
 def split(pattern: Pattern) -> list[tuple[IndicatorType, str]]:
     """The pattern as indicators, any of which is enough: (type, value as written).
 
     Alternatives (OR, IN) come apart. One that is a comparison for equality with a value of a known type is that;
-    several hashes of one file joined by AND are each enough. All others are of type 'pattern', with their text.
+    several hashes of one file joined by AND are each enough; LIKE with % alone is a value with the wildcard *, where
+    its type may hold one. All others are of type 'pattern', with their text.
     """
     found: list[tuple[IndicatorType, str]] = []
     for part in _alternatives(pattern.root):
@@ -310,9 +318,17 @@ def _plain(term: Comparison) -> list[tuple[IndicatorType, str]] | None:
         parts = [one for _, held in hashes if held for one in held]
         same = len({kind for kind, _ in hashes}) == 1 and len(parts) == len(term.parts)
         return parts if term.operator == "AND" and same else None
-    known = _paths().get(_key(term.path))
-    if known is None or known.type is None or term.negated or term.operator not in ("=", "IN"):
+    type = kind(term.path)
+    if type is None or term.negated or not all(_is_plain(value) for value in term.values):
         return None
-    if not all(isinstance(value, str | int) and not isinstance(value, bool) for value in term.values):
+    if term.operator == "LIKE" and type in WILDCARDS:
+        text = str(term.values[0])
+        wild = "%" in text and not set("_*\\") & set(text) and text.strip("%")
+        return [(type, text.replace("%", "*"))] if wild else None
+    if term.operator not in ("=", "IN"):
         return None
-    return [(known.type, str(value)) for value in term.values] or None
+    return [(type, str(value)) for value in term.values] or None
+
+
+def _is_plain(value: Constant) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)

@@ -1,0 +1,77 @@
+"""Large JSON is read object by object, and gives what a whole reading gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vizsla.errors import FeedError
+from vizsla.feeds import _json
+from vizsla.nouns.indicator import Refused
+
+VALUES = st.recursive(
+    st.one_of(st.none(), st.integers(-5, 5), st.text('a"\\{}[],é\n', max_size=6)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text('a"{[', max_size=3), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+OBJECTS = st.lists(st.dictionaries(st.text("abc", max_size=2), VALUES, max_size=3), max_size=5)
+
+
+def streamed(path: Path) -> list[dict[str, Any] | Refused]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_json, "WHOLE", 0)
+        return list(_json.objects(path, "objects"))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(objects=OBJECTS, chunk=st.integers(1, 40), bare=st.booleans())
+def test_streaming_gives_what_reading_whole_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, objects: list[dict[str, Any]], chunk: int, bare: bool
+) -> None:
+    monkeypatch.setattr(_json, "CHUNK", chunk)
+    path = tmp_path / "a.json"
+    path.write_bytes(orjson.dumps(objects if bare else {"type": "x[{", "objects": objects, "more": {"a": [1]}}))
+    assert streamed(path) == objects == list(_json.objects(path, "objects"))
+
+
+def test_a_large_object_is_refused_and_the_others_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_json, "CHUNK", 64)
+    monkeypatch.setattr(_json, "OBJECT", 500)
+    path = tmp_path / "a.json"
+    path.write_bytes(orjson.dumps({"objects": [{"a": 1}, {"b": ["x"] * 500}, {"c": 3}]}))
+    assert streamed(path) == [{"a": 1}, Refused("a.json, object 2", "larger than 0 MiB"), {"c": 3}]
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"objects": [{"a": 1}', b'{"objects": [}', b"[" * 2000, b'{"a": "' + b"x" * 5000]
+)
+def test_what_is_no_json_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    monkeypatch.setattr(_json, "OBJECT", 1000)
+    monkeypatch.setattr(_json, "CHUNK", 100)
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(FeedError):
+        streamed(path)
+    with pytest.raises(FeedError, match="no JSON"):
+        list(_json.objects(path, "objects"))
+
+
+def test_too_large_a_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_json, "LARGEST", 3)
+    path = tmp_path / "a.json"
+    path.write_bytes(b"[1, 2]")
+    with pytest.raises(FeedError, match="larger than"):
+        _json.document(path)
+
+
+def test_what_is_no_object_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b'{"objects": [1, {"a": 2}]}')
+    assert list(_json.objects(path, "objects")) == [Refused("a.json, object 1", "it is no JSON object"), {"a": 2}]
