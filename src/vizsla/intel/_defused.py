@@ -19,7 +19,7 @@ _DROPPED = str.maketrans({**_OWN, **_UNSEEN, **_DOTS})
 _OPEN, _CLOSE = r"[\[({<]", r"[\])}>]"
 _DOTTED = re.compile(
     rf"(?<=[\w*]) ?{_OPEN} ?(?:\.|,|dot|d0t|punto|punkt|point|&\#46;) ?{_CLOSE} ?(?=\w)"
-    r"|(?<=\w)\[\.(?=\w)|(?<=\w)\.\](?=\w)|(?<=\w)\\\.(?=\w)|(?<=\w)\[\](?=[a-z]{2})",
+    r"|(?<=\w)\[\.(?=\w{2,63}(?!\w|\]))|(?<=\w)\.\](?=\w)|(?<=\w)\[\](?=[a-z]{2})",
     re.IGNORECASE,
 )
 _ATTED = re.compile(rf"(?<=[\w+]) ?{_OPEN} ?(?:@|at|arroba) ?{_CLOSE} ?(?=\w)", re.IGNORECASE)
@@ -32,9 +32,9 @@ _HTTP = re.compile(
 )
 _FTP = re.compile(r"(?<![A-Za-z0-9])fxp(s?)://", re.IGNORECASE)
 _TELL = re.compile(r"[\[({<\\]|hx|xp|h\*|meow|\.\]|h-|h_|htx|://", re.IGNORECASE)
-_WORD = re.compile(r"(?<=[\w-])(?: dot | DOT | \. )(?=[\w-])")
+_ESCAPED = re.compile(r"(?<![\w\\.:%-])[\w-]{1,63}(?:\\?\.[\w-]{1,63}){1,10}(?![\w\\])")
 _SPELT = re.compile(r"(?<![\w.-])[\w-]{1,63}(?:(?: dot | DOT )[\w-]{1,63}){1,8}(?![\w-])")
-_COMMON = frozenset("a an the every each this that one no red blue black green white single first last of com".split())
+_COMMON = frozenset(["a", "an", "the", "every", "each", "this", "that", "one", "no", "red", "blue", "black", "green", "white", "single", "first", "last", "of", "com"])
 
 
 def defused(text: str) -> str:
@@ -44,6 +44,8 @@ def defused(text: str) -> str:
         text = _SPELT.sub(_spelt, text)
     if not _TELL.search(text):
         return text
+    if "\\." in text:  # evil\.com, and not a folder whose name begins with a dot
+        text = _ESCAPED.sub(lambda found: found[0].replace("\\.", DOT), text)
     text = _COLON.sub(lambda found: found[1] or "://", text)
     text = _HTTP.sub(_http, text)
     text = _FTP.sub(rf"{SCHEME}ftp\1://", text)

@@ -19,22 +19,15 @@ _CUE = re.compile(
     r"\"[^\"\n]{2,200}\"|“[^”\n]{2,200}”|(?<!\w)'[^'\n]{2,200}'(?!\w))",
     re.IGNORECASE,
 )
+_LIKE_PATH = re.compile(r"[/~]|[A-Za-z]:\\|%\w+%\\|HK")
 _COMMON_FILES = frozenset(
-    "cmd.exe powershell.exe pwsh.exe svchost.exe explorer.exe rundll32.exe regsvr32.exe mshta.exe wscript.exe cscript.exe "
-    "schtasks.exe reg.exe net.exe net1.exe sc.exe wmic.exe lsass.exe winlogon.exe services.exe csrss.exe smss.exe spoolsv.exe "
-    "taskhost.exe taskhostw.exe dllhost.exe conhost.exe notepad.exe calc.exe certutil.exe bitsadmin.exe msiexec.exe "
-    "iexplore.exe chrome.exe firefox.exe msedge.exe outlook.exe winword.exe excel.exe powerpnt.exe acrord32.exe taskmgr.exe "
-    "tasklist.exe taskkill.exe ipconfig.exe whoami.exe systeminfo.exe netsh.exe ping.exe nslookup.exe vssadmin.exe bcdedit.exe "
-    "wevtutil.exe attrib.exe icacls.exe cacls.exe xcopy.exe robocopy.exe msbuild.exe installutil.exe regasm.exe csc.exe "
-    "w3wp.exe iisreset.exe appcmd.exe userinit.exe wininit.exe sihost.exe runtimebroker.exe searchindexer.exe lsm.exe "
-    "ntdll.dll kernel32.dll kernelbase.dll user32.dll advapi32.dll ws2_32.dll wininet.dll winhttp.dll shell32.dll ole32.dll "
-    "oleaut32.dll gdi32.dll crypt32.dll bcrypt.dll ncrypt.dll amsi.dll clr.dll mscoree.dll msvcrt.dll ntoskrnl.exe hal.dll "
-    "win32k.sys tcpip.sys ndis.sys samlib.dll urlmon.dll shlwapi.dll psapi.dll iphlpapi.dll dbghelp.dll comsvcs.dll "
-    "readme.md readme.txt readme.adoc license.txt index.html index.htm index.php robots.txt package.json".split()
+    ["cmd.exe", "powershell.exe", "pwsh.exe", "svchost.exe", "explorer.exe", "rundll32.exe", "regsvr32.exe", "mshta.exe", "wscript.exe", "cscript.exe", "schtasks.exe", "reg.exe", "net.exe", "net1.exe", "sc.exe", "wmic.exe", "lsass.exe", "winlogon.exe", "services.exe", "csrss.exe", "smss.exe", "spoolsv.exe", "taskhost.exe", "taskhostw.exe", "dllhost.exe", "conhost.exe", "notepad.exe", "calc.exe", "certutil.exe", "bitsadmin.exe", "msiexec.exe", "iexplore.exe", "chrome.exe", "firefox.exe", "msedge.exe", "outlook.exe", "winword.exe", "excel.exe", "powerpnt.exe", "acrord32.exe", "taskmgr.exe", "tasklist.exe", "taskkill.exe", "ipconfig.exe", "whoami.exe", "systeminfo.exe", "netsh.exe", "ping.exe", "nslookup.exe", "vssadmin.exe", "bcdedit.exe", "wevtutil.exe", "attrib.exe", "icacls.exe", "cacls.exe", "xcopy.exe", "robocopy.exe", "msbuild.exe", "installutil.exe", "regasm.exe", "csc.exe", "w3wp.exe", "iisreset.exe", "appcmd.exe", "userinit.exe", "wininit.exe", "sihost.exe", "runtimebroker.exe", "searchindexer.exe", "lsm.exe", "ntdll.dll", "kernel32.dll", "kernelbase.dll", "user32.dll", "advapi32.dll", "ws2_32.dll", "wininet.dll", "winhttp.dll", "shell32.dll", "ole32.dll", "oleaut32.dll", "gdi32.dll", "crypt32.dll", "bcrypt.dll", "ncrypt.dll", "amsi.dll", "clr.dll", "mscoree.dll", "msvcrt.dll", "ntoskrnl.exe", "hal.dll", "win32k.sys", "tcpip.sys", "ndis.sys", "samlib.dll", "urlmon.dll", "shlwapi.dll", "psapi.dll", "iphlpapi.dll", "dbghelp.dll", "comsvcs.dll", "readme.md", "readme.txt", "readme.adoc", "license.txt", "index.html", "index.htm", "index.php", "robots.txt", "package.json"]
 )
 _SYSTEM_FOLDERS = ("c:\\windows\\system32\\", "c:\\windows\\syswow64\\", "%windir%\\", "%systemroot%\\", "/bin/", "/usr/bin/",
                    "/dev/", "/proc/", "c:\\windows\\")  # fmt: skip
-_COMMON_PATHS = frozenset("/etc/passwd /etc/shadow /etc/hosts /dev/null /dev/tcp /bin/sh /bin/bash /usr/bin/env /dev/shm".split())
+_COMMON_PATHS = frozenset(
+    ["/etc/passwd", "/etc/shadow", "/etc/hosts", "/dev/null", "/dev/tcp", "/bin/sh", "/bin/bash", "/usr/bin/env", "/dev/shm"]
+)
 
 
 def in_quotes(before: str, after: str) -> bool:
@@ -63,7 +56,8 @@ def named_objects(type: IndicatorType, text: str, label: str, kind: str) -> Iter
     quoted = list(re.finditer(r"`([^`\n]{2,400})`", text))
     if quoted:
         for found in quoted:
-            yield found[1], found.start()
+            if not _LIKE_PATH.match(found[1]):
+                yield found[1], found.start()
     elif len(text) <= (400 if type == "user_agent" else 120) and (type == "user_agent" or text.count(" ") <= 3):
         yield text.strip("\"' "), 0
 
@@ -96,7 +90,7 @@ def path_end(text: str, found: re.Match[str], *, spaced: bool) -> str:
     """
     start, end = found.span()
     before = text[start - 1 : start] if start else ""
-    closing = {"`": "`", '"': '"', "“": "”", "'": "'"}.get(before)
+    closing = {"`": "`", '"': '"', "“": "”", "'": "'", "[": "]"}.get(before)
     if closing and spaced:
         stop = text.find(closing, end, end + 400)
         if stop > 0 and "\n" not in text[end:stop]:
@@ -111,7 +105,11 @@ def path_end(text: str, found: re.Match[str], *, spaced: bool) -> str:
         if blank is None or end - start > 500:
             break
         end = blank.end()
-    return text[start:end].rstrip(".,;:)'*+_")
+    path = text[start:end].rstrip(".,;:'*+_")
+    for close, opening in ((")", "("), ("]", "[")):
+        if path.endswith(close) and opening not in path:
+            path = path[:-1]
+    return path
 
 
 _ARGUMENTS = re.compile(r"(\.(?:exe|bat|cmd|ps1|vbs|js|dll|com|scr))(?=[\s,])", re.I)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from vizsla.intel import _patterns as p
-from vizsla.intel._defused import SCHEME, defused, is_defused, plain
+from vizsla.intel._defused import defused, is_defused, plain
 from vizsla.intel._hosts import EXTENSIONS, Sort, sort_of
 from vizsla.intel._named import file_is_common, in_quotes, local_hash_type, named_objects, object_type, path_end
 from vizsla.intel.normal import normal
@@ -18,7 +18,10 @@ from vizsla.nouns.indicator import IndicatorType
 _TAKEN = "\ue00f"
 _TYPES = frozenset(get_args(IndicatorType))
 _BY_LENGTH: dict[int, IndicatorType] = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
-_LOW = frozenset("txt xml json html htm php asp aspx jsp log csv md py sh pl c h cpp js css png jpg gif yml yaml".split())
+_LOW = frozenset(
+    ["txt", "xml", "json", "html", "htm", "php", "asp", "aspx", "jsp", "log", "csv", "md", "py", "sh", "pl", "c", "h", "cpp", "js", "css", "png", "jpg", "gif", "yml", "yaml"]
+)
+_BLACKED = re.compile(r"\[?redacted\]?|\[\.\.\.\]|x{5,}|\.\.\.", re.I)
 _EMPHASIS = "*_~+'"
 _BRACKETS = {")": "(", "]": "["}
 
@@ -44,6 +47,7 @@ class Pieces:
     kind: str
     live_is_told: bool
     published: bool
+    bystander: bool
     hits: list[Hit] = field(default_factory=list)
 
     def take(self, type: IndicatorType, raw: str, at: int, *, reference: bool = False) -> bool:
@@ -55,11 +59,9 @@ class Pieces:
         self.hits.append(Hit(type, value, plain(raw), at, reference))
         return True
 
-    def told(self, marked: str, *, defang: bool = False) -> bool:
+    def told(self, marked: str) -> bool:
         """Whether a name of the net is a reference: live in prose that defuses the others, or a link to reading."""
-        if is_defused(marked) or defang:
-            return False
-        return self.live_is_told or self.published
+        return not is_defused(marked) and (self.live_is_told or self.published or self.bystander)
 
     def run(self, pattern: re.Pattern[str], handle: Callable[[re.Match[str]], int | None]) -> None:
         """Each match: `handle` gives how many of its characters it took, None for none."""
@@ -71,16 +73,19 @@ class Pieces:
         self.text = pattern.sub(replaced, self.text)
 
 
-def look(text: str, label: str, words: str, kind: str, *, document_defuses: bool) -> Iterator[Hit]:
+def look(text: str, label: str, heading: str, kind: str, *, document_defuses: bool) -> Iterator[Hit]:
     """The indicators of a piece of text, in the order in which they stand there."""
+    about = f"{heading} {label}"
+    words = f"{about} {text[:2000]}"
     marked = defused(text)
-    if not _worth(marked, label):
+    if not _worth(marked, about):
         return
     sentence = kind == "sentence"
     pieces = Pieces(
         marked, label, words, kind,
         live_is_told=sentence and document_defuses,
-        published=kind in ("sentence", "item", "row") and p.PUBLISHED.search(text) is not None,
+        published=sentence and p.PUBLISHED.search(text) is not None,
+        bystander=p.BYSTANDERS.search(about) is not None,
     )  # fmt: skip
     objects = object_type(label, words, kind)
     if objects:
@@ -95,8 +100,8 @@ def look(text: str, label: str, words: str, kind: str, *, document_defuses: bool
 _WORTH = re.compile(r"[.:\\@\ue000\ue001\ue002/]|[0-9A-Fa-f]{32}|AS\d|CVE|[13bB][A-Za-z0-9]{25}")
 
 
-def _worth(text: str, label: str) -> bool:
-    return _WORTH.search(text) is not None or bool(label) or "`" in text or '"' in text or len(text) < 300
+def _worth(text: str, about: str) -> bool:
+    return _WORTH.search(text) is not None or "`" in text or '"' in text or object_type(about, text, "item") is not None
 
 
 def _trimmed(text: str) -> str:
@@ -194,8 +199,12 @@ def _inside(address: ipaddress.IPv4Address | ipaddress.IPv6Address | None) -> bo
     if address.version == 4:
         first = str(address).split(".", 1)[0]
         return any(address in net for net in _INSIDE) or int(first) >= 224
-    return address.is_link_local or address.is_loopback or address.is_unspecified or address.is_multicast or (
-        address in _ULA
+    return (
+        address.is_link_local
+        or address.is_loopback
+        or address.is_unspecified
+        or address.is_multicast
+        or (address in _ULA)
     )
 
 
@@ -243,7 +252,7 @@ def _addresses(s: Pieces) -> None:
             return None
         if not is_defused(raw) and p.VERSION_BEFORE.search(s.text[max(0, found.start() - 24) : found.start()]):
             return len(found[0])
-        reference = _inside(address)
+        reference = _inside(address) or s.bystander
         prefix = found["prefix"]
         if prefix and int(prefix) < 32:
             s.take("cidr", f"{plain(raw)}/{prefix}", found.start(), reference=reference or int(prefix) == 0)
@@ -296,6 +305,8 @@ def _paths(s: Pieces) -> None:
             raw = path_end(s.text, found, spaced=type_ != "pipe")
             if len(raw) - len(found[0]) < 1 and type_ != "pipe":
                 return None
+            if _BLACKED.search(raw):
+                return len(raw)
             common = type_ == "file_path" and file_is_common(plain(raw))
             s.take(type_, raw, found.start(), reference=common)
             return len(raw)
@@ -335,7 +346,13 @@ def _hashes(s: Pieces) -> None:
         return len(raw)
 
     s.run(p.HASH, digest)
-    for pattern, type_ in ((p.TLSH, "tlsh"), (p.SSDEEP, "ssdeep"), (p.CVE, "cve"), (p.ASN, "asn"), (p.BITCOIN, "bitcoin")):
+    for pattern, type_ in (
+        (p.TLSH, "tlsh"),
+        (p.SSDEEP, "ssdeep"),
+        (p.CVE, "cve"),
+        (p.ASN, "asn"),
+        (p.BITCOIN, "bitcoin"),
+    ):
         s.run(pattern, _plainly(s, type_))  # type: ignore[arg-type]
     if "_" in s.text:
         s.run(p.JA4, lambda found: _ja4(s, found))
@@ -404,4 +421,3 @@ def _hosts(s: Pieces) -> None:
 _STEPS: tuple[Callable[[Pieces], None], ...] = (
     _links, _urls, _emails, _agents, _certificates, _sited, _addresses, _paths, _globals, _hashes, _spaced_names, _hosts,
 )  # fmt: skip
-assert SCHEME

@@ -35,7 +35,9 @@ REGISTRY = re.compile(
     r"(?<![\w\\])(?:HKEY_(?:LOCAL_MACHINE|CURRENT_USER|USERS|CLASSES_ROOT|CURRENT_CONFIG)|HK(?:LM|CU|CR|CC|U)):?\\",
     re.IGNORECASE,
 )
-PIPE = re.compile(r"(?<![\w\\])(?:\\\\[\w.\-]{1,64}\\pipe\\|\\Device\\NamedPipe\\)[^\s\"'`<>|,;)]{1,256}+", re.IGNORECASE)
+PIPE = re.compile(
+    r"(?<![\w\\])(?:\\\\[\w.\-]{1,64}\\pipe\\|\\Device\\NamedPipe\\)[^\s\"'`<>|,;)]{1,256}+", re.IGNORECASE
+)
 PATH = re.compile(
     r"(?<![\w\\/:.])(?:[A-Za-z]:\\|%[A-Za-z_()0-9]{3,40}%\\|(?:CSIDL_[A-Z_]{3,40}|\[[A-Z]{3,20}\])\\|\\\\[\w.$\-]{2,64}\\"
     r"|~/|\$HOME/|/(?:etc|usr|var|tmp|opt|home|bin|sbin|root|dev|lib|lib64|proc|boot|mnt|media|srv|run|private|Users|"
@@ -48,10 +50,14 @@ PATH_SPACED = re.compile(
 )
 QUOTED = re.compile(r"`([^`\n]{2,400})`|“([^”\n]{2,400})”|\"([^\"\n]{2,400})\"|(?<!\w)'([^'\n]{2,400})'(?!\w)")
 
-HASH = re.compile(r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{128}|[0-9A-Fa-f]{96}|[0-9A-Fa-f]{64}|[0-9A-Fa-f]{56}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{32})(?![0-9A-Za-z])")
+HASH = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{128}|[0-9A-Fa-f]{96}|[0-9A-Fa-f]{64}|[0-9A-Fa-f]{56}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{32})(?![0-9A-Za-z])"
+)
 TLSH = re.compile(r"(?<![0-9A-Za-z])T1[0-9A-Fa-f]{70}(?![0-9A-Za-z])", re.IGNORECASE)
 SSDEEP = re.compile(r"(?<![\w:])\d{1,10}:[A-Za-z0-9+/]{6,128}:[A-Za-z0-9+/]{4,128}(?![\w:])")
-JA4 = re.compile(r"(?<![0-9A-Za-z])[tqd](?:\d\d|s\d)(?:[di]\d{4}[a-z0-9]{2}_[0-9a-f]{12}|\d\d[a-z0-9]{2}_[0-9a-f]{4})_[0-9a-f]{12}(?![0-9A-Za-z])")
+JA4 = re.compile(
+    r"(?<![0-9A-Za-z])[tqd](?:\d\d|s\d)(?:[di]\d{4}[a-z0-9]{2}_[0-9a-f]{12}|\d\d[a-z0-9]{2}_[0-9a-f]{4})_[0-9a-f]{12}(?![0-9A-Za-z])"
+)
 COLONS = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{2}:){7,31}[0-9A-Fa-f]{2}(?![\w:])")
 SERIAL = re.compile(
     r"\bserial(?: ?(?:number|no\.?|#))?\W{0,8}(?:\d{10,50} \()?(?P<value>0x[0-9A-Fa-f]{8,64}|(?:[0-9A-Fa-f]{2}[: ]){7,31}[0-9A-Fa-f]{2}|"
@@ -61,10 +67,16 @@ SERIAL = re.compile(
 CVE = re.compile(r"(?<![A-Za-z0-9])CVE[-_ ‐‑–]\d{4}[-_ ‐‑–]\d{4,19}(?!\d)", re.IGNORECASE)
 ASN = re.compile(r"(?<![A-Za-z0-9])AS(?:N ?)?\d{2,10}(?![\w.\-])")
 BITCOIN = re.compile(r"(?<![0-9A-Za-z])(?:bc1[a-z0-9]{25,62}|[13][1-9A-HJ-NP-Za-km-z]{24,34})(?![0-9A-Za-z])")
-AGENT = re.compile(r"(?:(?<=user-agent: )|(?<=user-agent:)|(?<=user agent: ))[^\"`|\n]{4,400}|Mozilla/\d\.\d \([^\"`|\n]{4,400}", re.IGNORECASE)
+AGENT = re.compile(
+    r"(?:(?<=user-agent: )|(?<=user-agent:)|(?<=user agent: ))[^\"`|\n]{4,400}|Mozilla/\d\.\d \([^\"`|\n]{4,400}",
+    re.IGNORECASE,
+)
 GLOBAL = re.compile(r"(?<![\w\\])(?:Global|Local)\\[^\s\"'`<>|,;]{3,256}")
 
-VERSION_BEFORE = re.compile(r"(?:\bversions?|\bver\.?|\bv\.?|\bbuilds?|\brelease|\bfirmware|\bupdate|\brev\.?|\d to|\d and|\bbefore|\bOID)\s{0,2}$", re.I)
+VERSION_BEFORE = re.compile(
+    r"(?:\bversions?|\bver\.?|\bv\.?|\bbuilds?|\brelease|\bfirmware|\bupdate|\brev\.?|\d to|\d and|\bbefore|\bOID)\s{0,2}$",
+    re.I,
+)
 KEY_BEFORE = re.compile(
     r"\b(?P<what>imp ?hash|authenti ?hash|ja3s|ja3|hassh|thumbprint|fingerprint|certificate|commit|uuid|guid|clsid|nonce|iv|salt|"
     r"(?:aes|rc4|rc6|xor|des|3des|encryption|decryption|session|api|secret|shared|private|public|hardcoded|hard-coded) ?key|key|"
@@ -90,3 +102,8 @@ PUBLISHED = re.compile(
     r"follow|download(?:ed)? from our|learn|e-?mail us|feedback|questions|found (?:here|at|on))\b",
     re.IGNORECASE,
 )
+BYSTANDERS = re.compile(
+    r"\b(?:targeted|targets|targeting|victims?|legitimate|benign|white-?list(?:ed)?|allow-?list(?:ed)?|excluded)\b",
+    re.I,
+)
+"""A heading or column of what is not the attacker's."""

@@ -63,7 +63,9 @@ def lines_of(chunks: Iterable[str]) -> Iterator[str]:
 
 
 def _end_of_word(text: str) -> int:
-    return next((at for stop in (" ", "\t", '"', ",", ";", "'", "<") if (at := text.rfind(stop, 1, LONGEST)) > 0), LONGEST)
+    return next(
+        (at for stop in (" ", "\t", '"', ",", ";", "'", "<") if (at := text.rfind(stop, 1, LONGEST)) > 0), LONGEST
+    )
 
 
 def _cut(line: str) -> Iterator[str]:
@@ -188,9 +190,7 @@ class _Reader:
             ended = self.paragraph[-1].endswith((".", ":", ";", "!", "?"))
             if words or not ended:
                 self._append(line)
-                if not words:
-                    yield from self._flush()
-                elif len(self.paragraph) >= _PARAGRAPH_LINES or self.held > _PARAGRAPH:
+                if not words or len(self.paragraph) >= _PARAGRAPH_LINES or self.held > _PARAGRAPH:
                     yield from self._flush()
                 return
             yield from self._flush()
@@ -235,5 +235,6 @@ class _Reader:
 def _names(cells: list[str]) -> bool:
     """Whether a row's cells are names of columns: short words without anything that an indicator has."""
     return any(cells) and all(
-        len(cell) < 60 and not any(c in cell for c in "\\@:[{") and not re.search(r"\w\.\w|\d{4}", cell) for cell in cells
+        len(cell) < 60 and not any(c in cell for c in "\\@:[{") and not re.search(r"\w\.\w|\d{4}", cell)
+        for cell in cells
     )

@@ -7,7 +7,6 @@ sentences, items, rows and lines of code (`_units`), and each is looked through 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -18,8 +17,7 @@ from vizsla.intel._units import Unit, lines_of, units
 from vizsla.nouns.indicator import IndicatorType
 
 REMEMBERED = 500_000  # indicators of a text that are told once; of more, some are told again
-HEAD = 1 << 20  # characters by which it is known whether a text defuses its indicators
-_NETWORK = re.compile(r"[\w\]]\.[a-z]|\[\.|hxx|\[:", re.I)
+AHEAD = 2_000  # units by which it is known whether a text defuses its indicators
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,54 +38,50 @@ class Found:
     reference: bool = False
 
 
+class Marked:
+    """What is known of a text while it is read: whether it defuses its indicators, and which it has told already."""
+
+    def __init__(self) -> None:
+        self._defused = 0
+        self._seen: dict[tuple[str, str], bool] = {}
+
+    @property
+    def defuses(self) -> bool:
+        """Whether it writes indicators so that nobody follows them: then live names in prose are only told of."""
+        return self._defused >= 2
+
+    def see(self, unit: Unit) -> None:
+        """Looks ahead at a unit."""
+        if not self.defuses and is_defused(defused(unit.text[:4096])):
+            self._defused += 1
+
+    def fresh(self, found: Iterable[Found]) -> Iterator[Found]:
+        """Those not told before; again where one was only told of and is now meant."""
+        for one in found:
+            key = one.type, one.value
+            known = self._seen.get(key)
+            if known is False or (known is True and one.reference):
+                continue
+            if len(self._seen) >= REMEMBERED:
+                for old in list(islice(self._seen, REMEMBERED // 2)):
+                    del self._seen[old]
+            self._seen[key] = one.reference
+            yield one
+
+
 def extract(text: str | Iterable[str]) -> Iterator[Found]:
     """The indicators of a text, or of its pieces, in order, each value once (twice where first told, then meant)."""
-    pieces = iter((text,) if isinstance(text, str) else text)
-    head: list[str] = []
-    size = 0
-    for piece in pieces:
-        head.append(piece)
-        size += len(piece)
-        if size >= HEAD:
-            break
-    return in_units(units(lines_of(chain(head, pieces))), defuses=defuses(head))
-
-
-def in_units(of: Iterable[Unit], *, defuses: bool = False) -> Iterator[Found]:
-    """The indicators of units. defuses: the text defuses what it means, so that live names in prose are told of."""
-    seen: dict[tuple[str, str], bool] = {}
-    for unit in of:
-        for found in in_unit(unit, defuses=defuses):
-            key = found.type, found.value
-            known = seen.get(key)
-            if known is False or (known is True and found.reference):
-                continue
-            if len(seen) >= REMEMBERED:
-                for old in list(islice(seen, REMEMBERED // 2)):
-                    del seen[old]
-            seen[key] = found.reference
-            yield found
+    parts = units(lines_of((text,) if isinstance(text, str) else text))
+    ahead = list(islice(parts, AHEAD))
+    marked = Marked()
+    for unit in ahead:
+        marked.see(unit)
+    for unit in chain(ahead, parts):
+        yield from marked.fresh(in_unit(unit, defuses=marked.defuses))
 
 
 def in_unit(unit: Unit, *, defuses: bool = False) -> Iterator[Found]:
     """The indicators of one unit."""
     for label, text in unit.cells:
-        words = f"{unit.heading} {label} {text[:2000]}"
-        for hit in look(text, label, words, unit.kind, document_defuses=defuses):
+        for hit in look(text, label, unit.heading, unit.kind, document_defuses=defuses):
             yield Found(hit.type, hit.value, hit.raw, unit.context, unit.place, unit.heading, hit.reference)
-
-
-def defuses(pieces: Iterable[str]) -> bool:
-    """Whether a text writes indicators so that nobody follows them: at least two are defused."""
-    count = 0
-    left = HEAD
-    for piece in pieces:
-        for line in piece[:left].split("\n"):
-            if is_defused(defused(line[:4096])):
-                count += 1
-                if count >= 2:
-                    return True
-        left -= len(piece)
-        if left <= 0:
-            break
-    return False

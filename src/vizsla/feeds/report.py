@@ -1,0 +1,124 @@
+"""Reports as people get them: prose with indicators in it, each kept with the sentence that it stood in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+
+from vizsla.errors import FeedError
+from vizsla.feed import Read
+from vizsla.feeds._documents import decoded, html_units, pdf_units
+from vizsla.intel._units import Unit, lines_of, units
+from vizsla.intel.attack import mentions
+from vizsla.intel.extract import Found, Marked, in_unit
+from vizsla.nouns.indicator import Claim, Mention, Refused, Tlp
+
+AHEAD = 2_000  # units by which it is known whether a report defuses its indicators, and what its TLP is
+MENTIONED = 64 << 20  # characters in which techniques are looked for: the report's own words stand before its lists
+_TEXTS = (".txt", ".text", ".md", ".markdown", ".mdown", ".adoc", ".asciidoc", ".asc", ".rst", ".rest", ".log", ".org")
+_PAGES = (".html", ".htm", ".xhtml", ".mhtml")
+_CODE = (".py", ".js", ".ps1", ".sh", ".rb", ".go", ".c", ".cpp", ".h", ".java", ".cs", ".vbs", ".pl", ".rs", ".lua")
+_HTML = re.compile(rb"<!doctype html|<html[\s>]|<head[\s>]|<body[\s>]", re.IGNORECASE)
+_TLP = re.compile(r"\bTLP\s?[:\-–]\s?(?P<tlp>WHITE|CLEAR|GREEN|AMBER\s?\+\s?STRICT|AMBER|RED)\b", re.IGNORECASE)
+
+
+class _Report:
+    """The format."""
+
+    name = "report"
+    doc = "Reports in text, Markdown, AsciiDoc, reStructuredText, HTML or PDF: indicators and techniques out of prose."
+
+    def sniff(self, head: bytes, name: str) -> float:
+        """0 to 1; low for text of any kind, so that every stricter format comes before it."""
+        low = name.lower()
+        if b"%PDF-" in head[:1024]:
+            return 0.95
+        start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:2048]
+        if _HTML.search(start):
+            return 0.9
+        if b"\x00" in head[:4096] and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return 0.0
+        if start.startswith((b"{", b"<?xml")):
+            return 0.0
+        if low.endswith(_PAGES):
+            return 0.5
+        if low.endswith(_TEXTS):
+            return 0.4
+        return 0.1 if head and (low.endswith(_CODE) or b"\n" in head or len(head) < 4096) else 0.0
+
+    def read(self, path: Path, feed: str) -> Iterator[Read]:
+        """Claims with their sentences, mentions of what ATT&CK knows, and what could not be read.
+
+        What a report only tells of (links to blogs, a system's own files) comes as claims that are not `to_ids`.
+        """
+        try:
+            with path.open("rb") as stream:
+                head = stream.read(65_536)
+        except OSError as error:
+            raise FeedError(
+                f"the file cannot be opened: {error.strerror}", where=str(path), fix="check its path"
+            ) from None
+        if b"%PDF-" in head[:1024]:
+            parts: Iterator[Unit | Refused] = pdf_units(path)
+        elif _HTML.search(head[:4096]) or path.suffix.lower() in _PAGES:
+            parts = html_units(path)
+        else:
+            parts = _text_units(path)
+        yield from told(parts, feed, path.name)
+
+
+def _text_units(path: Path) -> Iterator[Unit | Refused]:
+    with path.open("rb") as stream:
+        yield from units(lines_of(decoded(stream)))
+
+
+def told(parts: Iterator[Unit | Refused], feed: str, document: str) -> Iterator[Read]:
+    """What a document's units say."""
+    ahead = list(islice(parts, AHEAD))
+    marked = Marked()
+    for part in ahead:
+        if isinstance(part, Unit):
+            marked.see(part)
+    tlp = next((_tlp(found) for p in ahead if isinstance(p, Unit) and (found := _TLP.search(p.text))), "")
+    spoken: set[tuple[str, str, bool]] = set()
+    read = 0
+    for part in chain(ahead, parts):
+        if isinstance(part, Refused):
+            yield Refused(f"{document}, {part.place}", part.reason)
+            continue
+        read += len(part.text)
+        source = f"{document}, {part.place}"
+        said: tuple[Mention, ...] = ()
+        if read <= MENTIONED and part.kind != "code":
+            said = tuple(mentions(part.context, feed, source))
+        for one in said:
+            key = one.kind, one.name, one.named
+            if key not in spoken and (one.kind, one.name, True) not in spoken:
+                spoken.add(key)
+                yield one
+        for found in marked.fresh(in_unit(part, defuses=marked.defuses)):
+            yield claim(found, feed, source, tlp, said)
+            if found.type == "cve" and ("vulnerability", found.value, True) not in spoken:
+                spoken.add(("vulnerability", found.value, True))
+                yield Mention("vulnerability", found.value, feed, source, found.context)
+
+
+def claim(found: Found, feed: str, source: str, tlp: Tlp, said: tuple[Mention, ...]) -> Claim:
+    """An indicator as the report claims it, with what its own sentence names."""
+    return Claim(
+        found.type, found.value, feed, raw=found.raw, source=source, context=found.context, tlp=tlp,
+        to_ids=not found.reference,
+        techniques=tuple(m.name for m in said if m.kind == "technique" and m.named),
+        malware=tuple(m.name for m in said if m.kind in ("malware", "tool")),
+        actors=tuple(m.name for m in said if m.kind == "actor"),
+    )  # fmt: skip
+
+
+def _tlp(found: re.Match[str]) -> Tlp:
+    text = re.sub(r"\s", "", found["tlp"].lower())
+    return "clear" if text == "white" else text  # type: ignore[return-value]
+
+
+FORMAT = _Report()
