@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from vizsla.sigma.rule import And, Condition, LogSource, Not, Or, Rule, Test
+from vizsla.sigma.rule import And, Condition, LogSource, Not, Rule, Test
 
 Event = Mapping[str, str | None]
 

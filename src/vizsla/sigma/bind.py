@@ -63,8 +63,10 @@ class Binder:
 
     def expression(self, name: str, columns: Columns) -> str:
         """A rule's field as an expression over native columns, in the views' grammar."""
-        text = columns.get(name, name)
-        if name not in columns or (self._names is not None and text.lower() in self._names):
+        text = columns.get(name) or columns.get(name.lower())
+        if text is None:
+            return quoted(name)
+        if "(" not in text and "`" not in text:
             return quoted(text)
         try:
             grammar.parse(text, name)

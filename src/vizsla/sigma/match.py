@@ -3,8 +3,9 @@ its fields are called there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -13,16 +14,21 @@ from vizsla.hit import TEXTS, Look, Met
 from vizsla.sigma.bind import Binder, quoted
 from vizsla.sigma.column import I64
 from vizsla.sigma.evaluate import Evaluation, Found
+from vizsla.sigma.logsource import places_of, unanswerable
 from vizsla.sigma.program import FALSE, Tree, Where, pack, program
 from vizsla.sigma.rule import Rule
+
+if TYPE_CHECKING:
+    from vizsla.lake import Scan
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
     """A rule and where it looks in a table.
 
-    `where`: native column -> allowed values (in any case), all of which must be so. `columns`: the rule's fields that
-    are called otherwise there: field -> native column, or an expression over native columns (`views/grammar.py`).
+    `where`: native column -> allowed values (in any case; '*': any), all of which must be so. `columns`: the rule's
+    fields, as written or in lower case, that are called otherwise there: field -> native column, or an expression over
+    native columns (`views/grammar.py`).
     """
 
     rule: Rule
@@ -83,6 +89,35 @@ def matcher(
     if not rules:
         return None, refused
     return SigmaMatcher(table, binder.columns, pack(rules, binder.builder.atoms)), refused
+
+
+def matchers(
+    rules: Iterable[Rule], scans: Iterable[Scan], wanted: Mapping[str, Sequence[str]] | None = None
+) -> tuple[list[SigmaMatcher], list[Unmatched]]:
+    """A matcher for each of these scans' tables that rules look at, and the rules that none of them can answer.
+
+    `wanted`: see `matcher`. Correlations are left out: they look at others' hits.
+    """
+    asked = {rule.id: rule for rule in rules if rule.condition is not None}
+    tables = {scan.table: tuple(scan.schema.names) for scan in scans}
+    bindings = bound(asked.values(), tables)
+    made, answered = [], set()
+    for table, own in sorted(bindings.items()):
+        one, refused = matcher(table, own, tables[table], wanted)
+        if one is not None:
+            made.append(one)
+            answered.update({binding.rule.id for binding in own} - {lost.rule.id for lost in refused})
+    left = [rule for name, rule in asked.items() if name not in answered]
+    return made, [Unmatched(rule, unanswerable(rule, tables) or "its log source is not here") for rule in left]
+
+
+def bound(rules: Iterable[Rule], tables: Collection[str]) -> dict[str, list[Binding]]:
+    """Where rules look in these tables: table -> bindings."""
+    found: dict[str, list[Binding]] = {}
+    for rule in rules:
+        for place in places_of(rule, tables):
+            found.setdefault(place.table, []).append(Binding(rule, place.where, place.columns))
+    return found
 
 
 def _met(evaluation: Evaluation, batch: pa.RecordBatch) -> Met:
