@@ -211,11 +211,17 @@ def _network(text: str | None) -> tuple[bytes, bytes] | None:
 
 
 def _span(entry: str) -> tuple[bytes, bytes]:
-    if "/" not in entry and ":" not in entry:
-        packed = ipaddress.IPv4Address(entry).packed
-        return packed, packed
-    network = ipaddress.ip_network(entry, strict=False)
-    return network.network_address.packed, network.broadcast_address.packed
+    """First and last address of a network or address; ValueError where it is none."""
+    if ":" in entry:
+        network = ipaddress.ip_network(entry, strict=False)
+        return network.network_address.packed, network.broadcast_address.packed
+    address, _, bits = entry.partition("/")
+    packed = _packed(address)
+    if packed is None or not (bits or "32").isdecimal() or int(bits or 32) > 32:
+        raise ValueError("no network")
+    rest = (1 << (32 - int(bits or 32))) - 1
+    first = int.from_bytes(packed, "big") & ~rest
+    return first.to_bytes(4, "big"), (first | rest).to_bytes(4, "big")
 
 
 def _numbers(packed: Sequence[bytes | None]) -> Any:

@@ -16,6 +16,7 @@ from types import TracebackType
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from vizsla.feed import Read
 from vizsla.intel import rows
@@ -29,6 +30,16 @@ ROOM = "intel"
 SHARE = 2_000_000  # claims of one commit
 PIECE = 65_536  # what is made into rows at once
 TOLD = 10_000  # refusals of one load that are kept; the rest are counted
+
+SIGHTED_FILE = "sighted.parquet"
+SIGHTED = pa.schema([
+    pa.field("id", pa.string()),  # an indicator's
+    pa.field("first", pa.timestamp("us", tz="UTC")),
+    pa.field("last", pa.timestamp("us", tz="UTC")),
+    pa.field("events", pa.int64()),
+    pa.field("hosts", pa.int64()),
+])  # fmt: skip
+"""One row per indicator that was seen here, written anew (in one step) by whoever matches."""
 
 
 @dataclass(slots=True)
@@ -87,6 +98,11 @@ class Store:
     def changed(self, since: int) -> pa.Array:
         """The ids of the indicators of which anything was said after version `since`, each once."""
         return pc.unique(self.claims_table.read(["id"], since=since).column("id"))
+
+    def sighted(self) -> pa.Table:
+        """What was seen here, as SIGHTED: it refreshes indicators. Empty where nothing was."""
+        path = self.folder / SIGHTED_FILE
+        return pq.read_table(path, schema=SIGHTED) if path.exists() else SIGHTED.empty_table()
 
     def mentions(self, feed: str | None = None) -> pa.Table:
         """What reports name that is no indicator: `rows.MENTIONS`."""

@@ -36,7 +36,8 @@ INDICATORS = pa.schema([
     pa.field("type", pa.string()),
     pa.field("value", pa.string()),
     pa.field("state", pa.string()),
-    pa.field("feeds", _TEXTS),
+    pa.field("feeds", _TEXTS),  # sorted
+    pa.field("by_feed", pa.list_(pa.float32())),  # in the order of feeds: the confidence that each states, or null
     pa.field("claims", pa.int32()),
     pa.field("confidence", pa.float32()),  # 0 to 100; null where nobody says
     pa.field("base", pa.float32()),  # the decay's base score, 0 to 100
@@ -100,8 +101,12 @@ class _Grouped:
         columns["feeds"] = self._texts("feed")
         columns["claims"] = pa.array(np.diff(np.append(self._starts, len(self._group))), pa.int32())
         stated, based = self._stated()
-        columns["confidence"] = _floats(self._combined(stated))
-        base = self._combined(based)
+        pairs, groups = self._by_feed(stated)
+        offsets = np.searchsorted(groups, np.arange(self._groups + 1)).astype(np.int32)
+        columns["by_feed"] = pa.ListArray.from_arrays(pa.array(offsets), _floats(pairs).cast(pa.float32()))
+        columns["confidence"] = _floats(combined(pairs, groups, self._groups))
+        pairs, groups = self._by_feed(based)
+        base = combined(pairs, groups, self._groups)
         columns["base"] = _floats(base)
         columns["tlp"] = self._strictest()
         columns["valid_from"] = self._edge("valid_from", np.minimum, _LAST)
@@ -160,24 +165,15 @@ class _Grouped:
             said[row] = by_tags[known]
         return said, np.where(np.isnan(said), decay.parameters().base, said)
 
-    def _combined(self, said: Floats) -> Floats:
-        """By indicator, over its feeds; nan where none says anything."""
-        feeds = pc.dictionary_encode(_whole(self._claims.column("feed")))
-        width = max(1, len(feeds.dictionary))
-        there = np.flatnonzero(~np.isnan(said))
-        result = np.full(self._groups, np.nan)
-        if not len(there):
-            return result
-        pair = self._group[there] * width + np.asarray(feeds.indices).astype(np.int64)[there]
-        by = np.lexsort((said[there], pair))
-        pair, sure = pair[by], np.clip(said[there][by] / 100, 0, 1)
-        last = np.append(pair[1:] != pair[:-1], True)  # a feed's strongest claim
-        group, sure = pair[last] // width, sure[last]
-        groups, starts = np.unique(group, return_index=True)
-        strongest = np.maximum.reduceat(sure, starts)
-        doubt = np.add.reduceat(np.log1p(-sure / 2), starts) - np.log1p(-strongest / 2)
-        result[groups] = 100 * (1 - (1 - strongest) * np.exp(doubt))
-        return result
+    def _by_feed(self, said: Floats) -> tuple[Floats, Ints]:
+        """What each feed says most confidently (nan: nothing), sorted by indicator and feed; and the indicators."""
+        codes, order = _ranked(_whole(self._claims.column("feed")))
+        pair = self._group * max(1, len(order)) + codes
+        if bool((pair[1:] > pair[:-1]).all()):
+            return said, self._group
+        by = np.lexsort((np.where(np.isnan(said), -1, said), pair))
+        last = np.append(pair[by][1:] != pair[by][:-1], True)
+        return said[by][last], self._group[by][last]
 
     def _strictest(self) -> pa.Array:
         ranks = pc.index_in(_whole(self._claims.column("tlp")), value_set=pa.array(TLPS)).fill_null(0)
@@ -192,15 +188,36 @@ class _Grouped:
 
     def _lists(self, group: Ints, texts: pa.Array) -> pa.Array:
         """Per indicator the distinct texts, sorted."""
-        known = pc.dictionary_encode(texts)
-        order = np.asarray(pc.sort_indices(known.dictionary))
-        rank = np.empty(len(order), np.int64)
-        rank[order] = np.arange(len(order))
+        codes, order = _ranked(texts)
         width = max(1, len(order))
-        pairs = np.unique(group * width + rank[np.asarray(known.indices).astype(np.int64)])
+        pairs = group * width + codes
+        if not bool((pairs[1:] > pairs[:-1]).all()):
+            pairs = np.unique(pairs)
         offsets = np.searchsorted(pairs // width, np.arange(self._groups + 1)).astype(np.int32)
-        values = known.dictionary.take(pa.array(order)).take(pa.array(pairs % width))
-        return pa.ListArray.from_arrays(pa.array(offsets), values)
+        return pa.ListArray.from_arrays(pa.array(offsets), order.take(pa.array(pairs % width)))
+
+
+def combined(said: Floats, groups: Ints, number: int) -> Floats:
+    """Confidences (0 to 100; nan: none) of the feeds of each of `number` groups, as one; nan where there is none."""
+    result = np.full(number, np.nan)
+    there = ~np.isnan(said)
+    if not there.any():
+        return result
+    found, starts = np.unique(groups[there], return_index=True)
+    sure = np.clip(said[there] / 100, 0, 1)
+    strongest = np.maximum.reduceat(sure, starts)
+    doubt = np.add.reduceat(np.log1p(-sure / 2), starts) - np.log1p(-strongest / 2)
+    result[found] = 100 * (1 - (1 - strongest) * np.exp(doubt))
+    return result
+
+
+def _ranked(texts: pa.Array) -> tuple[Ints, pa.Array]:
+    """Each text's place among the distinct ones, and these, sorted."""
+    known = pc.dictionary_encode(texts)
+    order = np.asarray(pc.sort_indices(known.dictionary))
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return rank[np.asarray(known.indices).astype(np.int64)], known.dictionary.take(pa.array(order))
 
 
 def _times(table: pa.Table, name: str, none: int) -> Ints:
