@@ -6,7 +6,6 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import get_args
 
 from vizsla.intel import _patterns as p
 from vizsla.intel._defused import defused, is_defused, plain
@@ -16,11 +15,11 @@ from vizsla.intel.normal import normal
 from vizsla.nouns.indicator import IndicatorType
 
 _TAKEN = "\ue00f"
-_TYPES = frozenset(get_args(IndicatorType))
 _BY_LENGTH: dict[int, IndicatorType] = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
 _LOW = frozenset(
     ["txt", "xml", "json", "html", "htm", "php", "asp", "aspx", "jsp", "log", "csv", "md", "py", "sh", "pl", "c", "h", "cpp", "js", "css", "png", "jpg", "gif", "yml", "yaml"]
 )
+_ENDING = re.compile(r"\.([A-Za-z0-9]{1,5})(?![\w-])")
 _BLACKED = re.compile(r"\[?redacted\]?|\[\.\.\.\]|x{5,}|\.\.\.", re.I)
 _EMPHASIS = "*_~+'"
 _BRACKETS = {")": "(", "]": "["}
@@ -59,8 +58,10 @@ class Pieces:
         self.hits.append(Hit(type, value, plain(raw), at, reference))
         return True
 
-    def told(self, marked: str) -> bool:
+    def told(self, marked: str, at: int) -> bool:
         """Whether a name of the net is a reference: live in prose that defuses the others, or a link to reading."""
+        if p.INNOCENT.search(self.text[max(0, at - 40) : at]):
+            return True
         return not is_defused(marked) and (self.live_is_told or self.published or self.bystander)
 
     def run(self, pattern: re.Pattern[str], handle: Callable[[re.Match[str]], int | None]) -> None:
@@ -145,7 +146,7 @@ def _url(s: Pieces, raw: str, at: int, *, reference: bool) -> bool:
     ).startswith("domain"):
         if not (is_defused(raw) and _known(name)):
             return False
-    wild = re.sub(p._HOLE, "*", body)
+    wild = _filled(body)
     bare = rest[len(authority) :].strip("/") == ""
     taken = s.take("url", wild, at, reference=reference or _inside(address))
     if address is not None:
@@ -153,6 +154,11 @@ def _url(s: Pieces, raw: str, at: int, *, reference: bool) -> bool:
     elif bare:
         s.take("domain", name, at, reference=reference)
     return taken
+
+
+def _filled(url: str) -> str:
+    """A URL with the wildcard where the report says what a victim puts in."""
+    return re.sub(r"<[A-Za-z_ ]{1,40}>", "*", url)
 
 
 def _known(name: str) -> bool:
@@ -166,7 +172,7 @@ def _urls(s: Pieces) -> None:
     def url(found: re.Match[str]) -> int:
         raw = _trimmed(found[0])
         linked = s.text[found.end() : found.end() + 1] == "["  # AsciiDoc: https://example.com[what it is]
-        _url(s, raw, found.start(), reference=not is_defused(raw) and (linked or s.told(raw)))
+        _url(s, raw, found.start(), reference=not is_defused(raw) and (linked or s.told(raw, found.start())))
         return len(raw)
 
     s.run(p.URL, url)
@@ -179,7 +185,7 @@ def _emails(s: Pieces) -> None:
     def email(found: re.Match[str]) -> int | None:
         if not _known(plain(found["host"])):
             return None
-        s.take("email", found[0], found.start(), reference=s.told(found[0]))
+        s.take("email", found[0], found.start(), reference=s.told(found[0], found.start()))
         return len(found[0])
 
     s.run(p.EMAIL, email)
@@ -231,9 +237,9 @@ def _sited(s: Pieces) -> None:
             before, after = s.text[max(0, found.start() - 12) : found.start()], "/"
             if sort_of(host, before=before, after=after, alone=False, words="") != "domain":
                 return None
-        reference = _inside(address) or s.told(host)
+        reference = _inside(address) or s.told(host, found.start())
         if len(rest) > 1:
-            wild = re.sub(p._HOLE, "*", plain(host + port + rest))
+            wild = _filled(plain(host + port + rest))
             s.take("url", wild, found.start(), reference=reference)
         if address is not None:
             s.take("ipv4", host, found.start(), reference=reference)
@@ -337,11 +343,11 @@ def _hashes(s: Pieces) -> None:
         raw = found[0]
         if raw.isalpha() or raw.isdigit() or len(set(raw.lower())) < 6:
             return len(raw)
-        rest = s.text[found.end() : found.end() + 6]
-        if re.match(r"\.[a-z0-9]{1,5}\b", rest, re.I) and rest[1:].split(" ")[0].strip(".,)`").lower() in EXTENSIONS:
+        named = _ENDING.match(s.text, found.end())
+        if named and named[1].lower() in EXTENSIONS:
             return None  # a file's name
         type_ = local_hash_type(s.text[max(0, found.start() - 60) : found.start()], s.label, s.words, len(raw))
-        if type_ in _TYPES:
+        if type_ != "secret":
             s.take(type_ or _BY_LENGTH[len(raw)], raw, found.start())  # type: ignore[arg-type]
         return len(raw)
 
@@ -408,7 +414,7 @@ def _hosts(s: Pieces) -> None:
         alone = s.kind != "sentence" or in_quotes(before, after)
         sort: Sort = sort_of(raw, before=before, after=after, alone=alone, words=s.words)
         if sort == "domain":
-            s.take("domain", raw, start, reference=s.told(raw))
+            s.take("domain", raw, start, reference=s.told(raw, start))
         elif sort == "file":
             low = raw.rpartition(".")[2].lower() in _LOW and s.kind in ("sentence", "code")
             common = low or file_is_common(plain(raw)) or after.startswith("(")

@@ -7,7 +7,7 @@ import re
 from vizsla.intel._defused import AT, DOT, SCHEME, D
 
 _STOP = r"\s<>\"`|\\^{}\[\]“”„«»‘’，。）（、；\ue00f"
-_HOLE = r"<[A-Za-z_ ]{1,40}>"  # 'gate/<VICTIM_ID>/x'
+_HOLE = r"\\?~?<[A-Za-z_ ]{1,40}>"  # 'gate/<VICTIM_ID>/x'
 NAME = rf"[\w\-]++(?:{D}[\w\-]++)++"
 
 URL = re.compile(
@@ -107,3 +107,9 @@ BYSTANDERS = re.compile(
     re.I,
 )
 """A heading or column of what is not the attacker's."""
+INNOCENT = re.compile(
+    r"\b(?:legitimate|benign|clean|official|genuine|vendor's) (?:and \w+ )?(?:domains?|web ?sites?|sites?|servers?|services?|"
+    r"urls?|address(?:es)?|web ?pages?)\W{0,4}$",
+    re.IGNORECASE,
+)
+"""What stands before a name that is said to be nobody's weapon, defused or not."""
