@@ -97,7 +97,7 @@ class Hitting:
                 continue
             met = look(batch)
             if len(met.row):
-                yield _told(batch, met, own)
+                yield told(batch, met, own)
 
 
 def _anchors(own: Profile) -> tuple[str, ...]:
@@ -106,7 +106,7 @@ def _anchors(own: Profile) -> tuple[str, ...]:
     return (*kind, *own.guid, *own.pid, *own.logon, *own.pair)
 
 
-def _told(batch: pa.RecordBatch, met: Met, own: Profile) -> pa.RecordBatch:
+def told(batch: pa.RecordBatch, met: Met, own: Profile) -> pa.RecordBatch:
     """What was met, with its event's place in time and in its episode."""
     rows, back = np.unique(met.row, return_inverse=True)
     held = batch.select([n for n in dict.fromkeys((ID, HOST, TIME, *_anchors(own))) if n in batch.schema.names])

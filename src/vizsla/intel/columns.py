@@ -42,6 +42,12 @@ def group(name: str) -> frozenset[str]:
 
 
 @cache
+def every_type() -> frozenset[str]:
+    """All types of indicators that a column may hold."""
+    return frozenset(type for types in _declared()["groups"].values() for type in types)
+
+
+@cache
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     return tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _declared()["columns"])
 
@@ -113,3 +119,15 @@ def parted(table: str) -> tuple[str, str] | None:
                 if hosts and targets and hosts[0] != targets[0]:
                     return hosts[0], targets[0]
     return None
+
+
+@cache
+def digest() -> str:
+    """Of all that says which columns hold what, mappings of views included."""
+    import xxhash
+
+    text = resources.files(__package__).joinpath("columns.yaml").read_text("utf-8")
+    from vizsla.view import views
+
+    mapped = {name: sorted((t, str(m)) for t, m in view.mappings.items()) for name, view in views().items()}
+    return xxhash.xxh3_128_hexdigest((text + repr(sorted(mapped.items()))).encode())

@@ -15,10 +15,11 @@ import pyarrow as pa
 
 from vizsla.intel.runs import I64, U64, codes_of
 
-SEEN = pa.schema([("day", pa.string()), ("column", pa.string()), ("kind", pa.string()), ("codes", pa.binary())])
+SEEN = pa.schema([("day", pa.string()), ("column", pa.string()), ("what", pa.string()), ("codes", pa.binary())])
 RUNS, FOURS = "run", "ipv4"
-_REMEMBERED = 1 << 18  # the runs of a column that came last, which mostly come again
+_REMEMBERED = 1 << 16  # the runs of a column that came last, which mostly come again
 _MERGED_AT = 4_000_000  # numbers of a column that are kept before equal ones are dropped
+_TOLD_AT = 32_000_000  # numbers that a worker holds
 
 
 @dataclass(slots=True)
@@ -28,13 +29,22 @@ class Seen:
     day: str = ""
     _codes: dict[tuple[str, str, str], list[U64]] = field(default_factory=lambda: defaultdict(list))
     _sizes: dict[tuple[str, str, str], int] = field(default_factory=lambda: defaultdict(int))
-    _last: dict[tuple[str, str], U64] = field(default_factory=dict)
+    _last: dict[str, U64] = field(default_factory=dict)
+    _last_day: str = ""
+
+    @property
+    def full(self) -> bool:
+        """Whether so much is held that it had better be told."""
+        return sum(map(abs, self._sizes.values())) > _TOLD_AT
 
     def add(self, column: str, codes: U64, _places: I64, addresses: I64) -> None:
         """Runs of a column, and the IPv4 addresses among them."""
-        last = self._last.get((self.day, column))
+        if self.day != self._last_day:
+            self._last.clear()
+            self._last_day = self.day
+        last = self._last.get(column)
         if last is None:
-            last = self._last[self.day, column] = np.zeros(_REMEMBERED, np.uint64)
+            last = self._last[column] = np.zeros(_REMEMBERED, np.uint64)
         slot = codes & np.uint64(_REMEMBERED - 1)
         fresh = codes[last[slot] != codes]
         last[fresh & np.uint64(_REMEMBERED - 1)] = fresh

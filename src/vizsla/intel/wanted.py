@@ -7,7 +7,8 @@ A folder, made once for a set of indicators and never changed:
     codes.npy         the codes (`runs`) that indicators are looked up by, sorted; owners.npy: the number beside each
     bits.npy          a filter: a bit for each code's beginning, so that most runs cost one look
     nets.npy          networks of IPv4: prefix and address as one number, sorted; their numbers below
-    others.npy        numbers of those that no run leads to
+    others.npy        numbers of those that no run leads to; sixes.npy: codes of the IPv6 addresses among them
+    ids.npy           codes of the ids, sorted: whether an indicator is among them
     about.json        format, size, types
 """
 
@@ -16,10 +17,10 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,8 @@ class Wanted:
     net_owners: U32
     prefixes: tuple[int, ...]  # of IPv4 networks
     others: I64
+    ids: U64  # codes of the ids, sorted
+    sixes: tuple[U64, I64]  # codes of IPv6 addresses, and their numbers
     indicators: pa.Table
 
     def looked_up(self, codes: U64) -> tuple[I64, I64]:
@@ -224,21 +227,29 @@ def _save(
     np.save(folder / "bits.npy", np.packbits(flags, bitorder="little"))
     np.save(folder / "nets.npy", np.stack([nets, net_owners]))
     np.save(folder / "others.npy", apart)
+    ids = table.column("id")
+    np.save(folder / "ids.npy", np.sort(codes_of(pa.concat_arrays(ids.chunks or [pa.array([], pa.string())]))))
+    six = [(n, v) for n, t, v in _rows(table, apart) if t == "ipv6"]
+    sixes = codes_of(pa.array([value for _, value in six], pa.string()))
+    np.save(folder / "sixes.npy", np.stack([sixes, np.array([number for number, _ in six], dtype=np.uint64)]))
     with pa.OSFile(str(folder / "indicators.arrow"), "wb") as sink, pa.ipc.new_file(sink, INDICATORS) as writer:
         writer.write_table(table, max_chunksize=max(1, len(table)))
     about = {"format": FORMAT, "size": len(table), "types": names, "power": power}
     (folder / "about.json").write_text(json.dumps(about), "utf-8")
 
 
+def _rows(table: pa.Table, numbers: I64) -> Iterator[tuple[int, str, str]]:
+    """Number, type and value of these indicators."""
+    part = table.take(pa.array(numbers))
+    yield from zip(numbers.tolist(), part.column("type").to_pylist(), part.column("value").to_pylist(), strict=True)
+
+
 def _networks(table: pa.Table, apart: I64) -> tuple[U64, U64, I64]:
     """IPv4 networks as sorted numbers with their owners, and what else is left apart."""
-    part = table.take(pa.array(apart))
     nets: list[int] = []
     owners: list[int] = []
     rest: list[int] = []
-    for number, kind, value in zip(
-        apart.tolist(), part.column("type").to_pylist(), part.column("value").to_pylist(), strict=True
-    ):
+    for number, kind, value in _rows(table, apart):
         net = ip_network(value, strict=False) if kind == "cidr" else None
         if isinstance(net, IPv4Network):
             nets.append(net.prefixlen << 32 | int(net.network_address))
@@ -259,6 +270,7 @@ def load(folder: str) -> Wanted:
         if about["format"] != FORMAT:
             raise FeedError("these indicators were prepared by another Vizsla", where=folder, fix="remove the folder")
         nets = np.load(path / "nets.npy", mmap_mode="r", allow_pickle=False)
+        sixes = np.load(path / "sixes.npy", allow_pickle=False)
         source = pa.memory_map(str(path / "indicators.arrow"))
         return Wanted(
             folder=path,
@@ -273,6 +285,8 @@ def load(folder: str) -> Wanted:
             net_owners=np.asarray(nets[1]).astype(np.uint32),
             prefixes=tuple(np.unique(nets[0] >> np.uint64(32)).astype(int).tolist()),
             others=_mapped(path / "others.npy"),
+            ids=_mapped(path / "ids.npy"),
+            sixes=(sixes[0], sixes[1].astype(np.int64)),
             indicators=pa.ipc.open_file(source).read_all().combine_chunks(),
         )
     except (OSError, ValueError, KeyError, pa.ArrowInvalid) as error:
@@ -284,9 +298,3 @@ def load(folder: str) -> Wanted:
 def _mapped(path: Path) -> Any:
     held = np.load(path, mmap_mode="r" if path.stat().st_size > 1 << 16 else None, allow_pickle=False)
     return np.asarray(held)
-
-
-def network6(value: str) -> IPv6Network | None:
-    """The network that a value is; None for one of IPv4."""
-    net = ip_network(value, strict=False)
-    return net if isinstance(net, IPv6Network) else None
