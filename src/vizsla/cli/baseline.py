@@ -13,6 +13,7 @@ from vizsla.cli.options import (
     HostOption,
     LakeOption,
     MasterOption,
+    RulesOption,
     SinceOption,
     UntilOption,
     engine_of,
@@ -47,11 +48,12 @@ def learn(
     host: HostOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
+    rules: RulesOption = None,
     engine: EngineOption = EngineName.DUCKDB,
     master: MasterOption = None,
 ) -> None:
     """Learn what is normal. `vizsla hunt --baseline NAME` uses it."""
-    _learn(paths, name, lake, host, since, until, engine, master, update=False)
+    _learn(paths, name, lake, host, since, until, rules, engine, master, update=False)
 
 
 def update(
@@ -61,6 +63,7 @@ def update(
     host: HostOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
+    rules: RulesOption = None,
     engine: EngineOption = EngineName.DUCKDB,
     master: MasterOption = None,
 ) -> None:
@@ -70,7 +73,7 @@ def update(
     reading again what it knows. It stays about its host and times; a later --until takes in what lies between, any
     other --host, --since or --until learns from all events again.
     """
-    _learn(paths, name, lake, host, since, until, engine, master, update=True)
+    _learn(paths, name, lake, host, since, until, rules, engine, master, update=True)
 
 
 def _learn(
@@ -80,6 +83,7 @@ def _learn(
     host: str | None,
     since: str | None,
     until: str | None,
+    rules: list[str] | None,
     engine: EngineName,
     master: str | None,
     *,
@@ -102,6 +106,7 @@ def _learn(
             host=host,
             since=start,
             until=end,
+            rules=existing(rules or ()),
             engine=computes,
             master=master,
             progress=progress,

@@ -20,6 +20,7 @@ from vizsla.cli.options import (
     HostOption,
     MasterOption,
     OutputOption,
+    RulesOption,
     SinceOption,
     SourceOption,
     TierName,
@@ -63,6 +64,16 @@ def hunt(
         typer.Option(metavar="NAME|DIR", help="What is normal, from `vizsla learn`. Default: the data itself."),
     ] = None,
     source: SourceOption = None,
+    rules: RulesOption = None,
+    intel: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--intel", metavar="PATH", help="Intelligence for this hunt: STIX, MISP, lists, reports; repeatable."
+        ),
+    ] = None,
+    known: Annotated[
+        bool, typer.Option("--known/--no-known", help="Use the rules and the intelligence that the lake keeps.")
+    ] = True,
     analytic: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help=f"Only this analytic; repeatable. {analytics_known()}"),
@@ -113,6 +124,9 @@ def hunt(
         source=source,
         baseline=baseline,
         analytics=tuple(analytic or ()),
+        rules=existing(rules or ()),
+        intel=existing(intel or ()),
+        kept=known,
         view=view,
         host=host,
         user=user,

@@ -80,6 +80,10 @@ UntilOption = Annotated[str | None, typer.Option("--until", metavar="T", help="B
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here, not to standard output.")
 ]
+RulesOption = Annotated[
+    list[str] | None,
+    typer.Option("--rules", metavar="PATH", help="Sigma rules for this run: a file or a folder; repeatable."),
+]
 
 _AGO = re.compile(r"(\d{1,6}(?:\.\d+)?)\s*(s|m|h|d|w)", re.IGNORECASE)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from vizsla.faces import hits
 from vizsla.faces.words import bits, counted, number, rests_on
 from vizsla.nouns import Cut, HuntResult, RunReport
 from vizsla.safe import shortened, visible
@@ -17,6 +18,7 @@ def lines(result: HuntResult) -> list[str]:
     """Everything that belongs below the findings."""
     told = [visible(line) for line in rests_on(result.run)]
     told += cut_lines(result.cut)
+    told += hits.lines(result.hits)
     known = {visible(n) for n in result.report.notes if result.run.learnt and n.startswith(result.run.learnt)}
     return told + [line for line in report_lines(result.report) if line not in known]
 

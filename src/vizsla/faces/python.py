@@ -66,6 +66,9 @@ def hunt(
     *,
     baseline: str | None = None,
     analytics: Sequence[str] = (),
+    rules: Sequence[str | Path] = (),
+    intel: Sequence[str | Path] = (),
+    known: bool = True,
     view: str | None = None,
     host: str | None = None,
     user: str | None = None,
@@ -83,15 +86,19 @@ def hunt(
 ) -> HuntResult:
     """Hunt in logs, in a lake, or in logs that are ingested into a lake first.
 
-    Paths without a lake are read into a temporary one, gone afterwards.
+    Paths without a lake are read into a temporary one, gone afterwards. `rules` and `intel` are files or folders for
+    this hunt; `known`: whether those that the lake keeps are used beside them.
     """
-    known = _paths(paths)
-    where = None if lake is None and known else str(open_lake(lake, create=bool(known)).root)
+    read = _paths(paths)
+    where = None if lake is None and read else str(open_lake(lake, create=bool(read)).root)
     request = HuntRequest(
-        paths=known,
+        paths=read,
         lake=where,
         baseline=baseline,
         analytics=tuple(analytics),
+        rules=tuple(map(str, rules)),
+        intel=tuple(map(str, intel)),
+        kept=known,
         view=view,
         host=host,
         user=user,
@@ -141,6 +148,7 @@ def learn(
     host: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    rules: Sequence[str | Path] = (),
     engine: str = "duckdb",
     master: str | None = None,
     progress: Progress | None = None,
@@ -155,6 +163,7 @@ def learn(
         host=host,
         since=since,
         until=until,
+        rules=tuple(map(str, rules)),
         engine=engine,
         master=master,
         progress=progress,
@@ -218,6 +227,7 @@ def update(
     host: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    rules: Sequence[str | Path] = (),
     engine: str = "duckdb",
     master: str | None = None,
     progress: Progress | None = None,
@@ -232,6 +242,7 @@ def update(
         host=host,
         since=since,
         until=until,
+        rules=tuple(map(str, rules)),
         engine=engine,
         master=master,
         progress=progress,

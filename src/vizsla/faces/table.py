@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from vizsla.faces import hits
 from vizsla.faces.footer import lines
 from vizsla.faces.words import bits, counted, hosts, number, often
 from vizsla.nouns import Finding, HuntResult, Tier
@@ -59,6 +60,10 @@ def parts(
             shown.append(Text(f"Listed: the first {most} of {len(result.findings):,}; {more}.", style="bold"))
         if any(finding.expected_per_day is not None for finding in result.findings):
             shown.append(Text(LEGEND, style="dim"))
+    for _, heading, own in hits.kinds(result.hits):
+        shown += [Text(heading, style="bold"), hits.table(own, width, most), Text("")]
+        if most is not None and len(own) > most:
+            shown.append(Text(f"Listed: the first {most} of {len(own):,}; --format html or --output lists all."))
     shown += [Text(line) for line in lines(result)]
     if result.findings and ask:
         first = visible(result.findings[0].id)[:12]

@@ -12,4 +12,21 @@ def knowledge(
     lake: Lake, asked: Collection[str], *, rules: Sequence[str] = (), intel: Sequence[str] = (), kept: bool = True
 ) -> list[Known]:
     """Of each analytic asked that needs such knowledge, what there is of it; none where there is none."""
-    return []
+    found: list[Known] = []
+    if "sigma" in asked:
+        loaded = _rules(lake, rules, kept)
+        found += [loaded] if loaded else []
+    return found
+
+
+def _rules(lake: Lake, named: Sequence[str], kept: bool) -> Known | None:
+    paths = [*named]
+    own = lake.root / "rules"
+    if kept and own.is_dir():
+        paths.append(str(own))
+    if not paths:
+        return None
+    from vizsla.sigma.cache import load_cached
+    from vizsla.sigma.known import SigmaRules
+
+    return SigmaRules(load_cached(paths))

@@ -33,10 +33,11 @@ from vizsla.lake import Scan
 from vizsla.nouns import Hit, Unable
 from vizsla.nouns.event import HOST, ID, ORIGIN, TIME
 from vizsla.triage.assemble import CHANNEL, EVENTS, RECORD, ZEEK_RECORD
-from vizsla.triage.known import TIE, About, Gathering, Often, Row, Worth, believable, by_codes
+from vizsla.triage.known import TIE, About, Gathering, Often, Row, Worth, believed, by_codes
 from vizsla.triage.observed import Observed, host_codes
 
-KEPT = HITS.append(pa.field(TIE, pa.uint64()))
+NAMED = pa.field("events", pa.list_(pa.string()))  # of a correlation: the events that made it
+KEPT = HITS.append(pa.field(TIE, pa.uint64())).append(NAMED)
 LEVELS = ("critical", "high", "medium", "low", "informational")
 HOSTS, DAYS = 5, 3  # of a baseline, from which on it may say how usual a hit is
 LISTED = 1_000  # events of one line of evidence that are named; `count` counts all
@@ -56,8 +57,12 @@ class Known(Protocol):
         """For each table that something is looked for in, one or several."""
         ...
 
+    def silent(self) -> frozenset[str]:
+        """What is looked for, and speaks only through what follows from it."""
+        ...
+
     def more(self, hits: Path) -> Iterator[pa.RecordBatch]:
-        """Hits that follow from hits (correlations), of HITS; `hits`: a Parquet file of KEPT."""
+        """Hits that follow from hits (correlations), of HITS and NAMED; `hits`: a Parquet file of KEPT."""
         ...
 
     def about(self, by: Iterable[str]) -> Mapping[str, About]:
@@ -110,19 +115,24 @@ class Met:
         return sorted(self.counts)
 
     def add(self, batch: pa.RecordBatch, writer: pq.ParquetWriter) -> None:
-        """More hits, of HITS."""
+        """More hits, of HITS (those of correlations with NAMED)."""
         hits = pa.Table.from_batches([batch])
-        timed = believable(hits)
-        ties = self.gathering.add(timed) if len(timed) else np.zeros(0, np.uint64)
-        kept = timed.append_column(TIE, pa.array(ties, pa.uint64()))
-        if len(timed) < len(hits):
-            self.gathering.timeless += len(hits) - len(timed)
-            rest = hits.filter(pc.invert(pc.is_in(hits[ID], timed[ID].combine_chunks())))
-            kept = pa.concat_tables([kept, rest.append_column(TIE, pa.nulls(len(rest), pa.uint64()))])
-        writer.write_table(kept.cast(KEPT))
-        self._count(hits, timed)
+        if NAMED.name not in batch.schema.names:
+            hits = hits.append_column(NAMED, pa.nulls(len(hits), NAMED.type))
+        spoken = pc.invert(pc.is_in(hits["by"], pa.array(sorted(self.known.silent()), pa.string())))
+        timed = believed(hits)
+        for told, part in (
+            (True, hits.filter(pc.and_(spoken, timed))),
+            (False, hits.filter(pc.invert(pc.and_(spoken, timed)))),
+        ):
+            ties = pa.array(self.gathering.add(part)) if told and len(part) else pa.nulls(len(part), pa.uint64())
+            writer.write_table(part.append_column(TIE, ties).select(KEPT.names).cast(KEPT))
+        told_of = hits.filter(spoken)
+        if len(told_of):
+            self._count(told_of, told_of.filter(believed(told_of)))
 
     def _count(self, hits: pa.Table, timed: pa.Table) -> None:
+        self.gathering.timeless += len(hits) - len(timed)
         for by, host, events in _rows(hits.group_by(["by", HOST]).aggregate([(ID, "count")])):
             self.counts[by][0] += events
             if host and len(self.hosts[by]) < LISTED:
@@ -154,11 +164,16 @@ class Met:
             return {}
         wanted = pa.array(np.unique(ties), pa.uint64())
         found: dict[int, list[dict[str, object]]] = defaultdict(list)
-        columns = [ID, HOST, TIME, "table", "by", "field", "value", TIE]
-        scanner = ds.dataset(self.path).scanner(columns=columns, filter=ds.field(TIE).isin(wanted))
+        columns = [ID, HOST, TIME, "table", "by", "field", "value", TIE, NAMED.name]
+        scanner = ds.dataset(sorted(map(str, self.path.parent.glob(f"{self.path.stem}*.parquet")))).scanner(
+            columns=columns, filter=ds.field(TIE).isin(wanted)
+        )
         for batch in scanner.to_batches():
             for row in batch.to_pylist():
-                found[row[TIE]].append(row)
+                found[row[TIE]] += [
+                    row,
+                    *({**row, ID: id, "table": ""} for id in row[NAMED.name] or () if id != row[ID]),
+                ]
         for listed in found.values():
             listed.sort(key=lambda row: (str(row[TIME]), str(row[ID])))
             del listed[LISTED:]
@@ -269,9 +284,15 @@ class Weighed:
 
 
 def _bits(one: About, usual: Often | None, host_days: int, hosts: int, quiet: Quiet) -> float:
-    """The prior, capped by log2((D+1)/(d+1)) of host-days; where it says so, by hosts if that leaves it more."""
-    if usual is None or not quiet.enough or one.exempt:
+    """The prior, capped by log2((D+1)/(d+1)) of a baseline's host-days; where it says so, by hosts if that is more.
+
+    Where there is no baseline, or too small a one, the few host-days there are lean on the prior: it counts as
+    2^prior host-days of which one met the rule.
+    """
+    if usual is None or one.exempt:
         return one.prior
+    if quiet.own or not quiet.enough:
+        return max(0.0, min(one.prior, math.log2((host_days + 2**one.prior) / (usual.days + 1))))
     cap = math.log2((host_days + 1) / (usual.days + 1))
     if one.by_hosts and usual.days:
         cap = max(cap, math.log2((hosts + 1) / (usual.hosts + 1)))
@@ -324,7 +345,8 @@ def fetched(
     found: dict[str, tuple[str, Row]] = {}
     for scan in scans:
         few = tuple(name for name in THIN if name in scan.schema.names)
-        for wanted, columns in ((thin[scan.table] - whole[scan.table], few), (whole[scan.table], ())):
+        full = whole[scan.table] | whole[""]
+        for wanted, columns in (((thin[scan.table] | thin[""]) - full, few), (full, ())):
             ids = sorted(wanted)
             for begin in range(0, len(ids), AT_ONCE):
                 events = engine.table(scan)

@@ -39,6 +39,7 @@ def update(
     host: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    rules: Sequence[str] = (),
     engine: str = "duckdb",
     master: str | None = None,
     progress: Progress | None = None,
@@ -63,10 +64,10 @@ def update(
             except BaselineError as error:
                 found = error.what
         if isinstance(found, _Fresh):
-            return _grown(store, before, found, parts, computing, report, progress)
+            return _grown(store, before, found, parts, rules, computing, report, progress)
     learnt = learn(
-        (), lake, name, host=asked.host, since=asked.since, until=asked.until, engine=engine, master=master,
-        progress=progress,
+        (), lake, name, host=asked.host, since=asked.since, until=asked.until, rules=rules,
+        engine=engine, master=master, progress=progress,
     )  # fmt: skip
     report.unable += learnt.report.unable
     return replace(learnt, report=report, says=(f"learnt from all events again: {found}", *learnt.says))
@@ -116,6 +117,7 @@ def _grown(
     before: Baseline,
     found: _Fresh,
     parts: Sequence[rarity.Tallied],
+    rules: Sequence[str],
     engine: Engine,
     report: RunReport,
     progress: Progress | None,
@@ -127,7 +129,7 @@ def _grown(
     tallied = growth.together([*parts, fresh], before.model.words, found.grows.share)
     with tempfile.TemporaryDirectory(prefix="vizsla-hits-") as folder:
         # Rules may have come or changed since: what they meet in all events is looked for again.
-        looking = knowledge(store.lake, analytics.chosen())
+        looking = knowledge(store.lake, analytics.chosen(), rules=rules)
         met = [look(engine, found.whole, known, Path(folder), progress) for known in looking]
         model, played, seen = modelled(engine, found.whole, tallied, met, progress)
     report.unable += seen.unable

@@ -118,11 +118,11 @@ def _numbers(column: pa.ChunkedArray) -> np.ndarray:
     return found
 
 
-def believable(hits: pa.Table) -> pa.Table:
-    """The hits whose time can be believed; the others are in no episode."""
+def believed(hits: pa.Table) -> pa.ChunkedArray:
+    """Which hits have a time that can be believed; the others are in no episode."""
     times = hits[TIME].cast(pa.int64())
     good = pc.and_(pc.greater_equal(times, int(EARLIEST)), pc.less(times, int(LATEST)))
-    return hits.filter(pc.fill_null(good, False))
+    return pc.fill_null(good, False)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,115 @@
+"""Sigma rules as knowledge that a hunt looks for (see `hunt.known`)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from vizsla.analytics.rarity.encode import U64
+from vizsla.baseline.fired import fired_code
+from vizsla.hit import Matcher
+from vizsla.lake import Scan
+from vizsla.nouns import Unable
+from vizsla.sigma.correlate import correlate, needed, unspoken
+from vizsla.sigma.load import Loaded
+from vizsla.sigma.match import Unmatched, matchers
+from vizsla.sigma.rule import Rule
+from vizsla.triage.known import About
+
+# What a hit is worth where nobody knows how usual it is: as if rules of this level were met, where nothing is amiss, on
+# one of 2^bits host-days. Sigma's specification says what a level means; the numbers are ours.
+PRIOR = {"informational": 1.0, "low": 3.0, "medium": 6.0, "high": 9.0, "critical": 12.0}
+TOLD = 8  # rules that did not load, told by name
+
+
+@dataclass(slots=True)
+class SigmaRules:
+    """Loaded rules, looked for in a hunt's tables."""
+
+    loaded: Loaded
+    analytic: str = "sigma"
+    _known: dict[str, Rule] = field(default_factory=dict)
+    _unmatched: list[Unmatched] = field(default_factory=list)
+    _tables: int = 0
+
+    def __post_init__(self) -> None:
+        self._known = {rule.id: rule for rule in self.loaded.rules}
+
+    def matchers(self, scans: Sequence[Scan]) -> Sequence[Matcher]:
+        """For each table that rules look at, one."""
+        made, self._unmatched = matchers(self.loaded.rules, scans, needed(self._correlations()))
+        self._tables = len(made)
+        return made
+
+    def _correlations(self) -> list[Rule]:
+        return [rule for rule in self.loaded.rules if rule.correlation is not None]
+
+    def silent(self) -> frozenset[str]:
+        """The rules that only their correlations speak for."""
+        return unspoken(self.loaded.rules)
+
+    def more(self, hits: Path) -> Iterator[pa.RecordBatch]:
+        """What correlations make of the hits."""
+        if self._correlations():
+            yield from correlate(ds.dataset(hits), self.loaded.rules).to_batches()
+
+    def about(self, by: Iterable[str]) -> Mapping[str, About]:
+        """What is known of these rules."""
+        return {name: _about(self._known[name]) for name in by}
+
+    def looked(self) -> U64:
+        """The codes of the rules that were looked for."""
+        left = {one.rule.id for one in self._unmatched}
+        codes = [fired_code(rule.id, rule.version) for name, rule in self._known.items() if name not in left]
+        return np.array(codes, dtype=np.uint64)
+
+    def unable(self) -> Sequence[Unable]:
+        """Nothing where any rule could look somewhere; `notes` counts the others."""
+        if self._tables or not self._known:
+            return ()
+        return (Unable("sigma", "a table that any of its rules is about"),)
+
+    def notes(self) -> Sequence[str]:
+        """How many rules were looked for, how many could not be and why, and those that did not load."""
+        told = [f"rules: {len(self._known) - len(self._unmatched):,} of {len(self._known):,} were looked for"]
+        if self._unmatched:
+            why = Counter(one.reason for one in self._unmatched).most_common(3)
+            reasons = "; ".join(f"{count:,}: {reason}" for reason, count in why)
+            told[0] += f", {len(self._unmatched):,} have no data here ({reasons}; vizsla rules list says it of each)"
+        refused = self.loaded.refused
+        told += [f"rule not loaded: {one.place}: {one.reason}" for one in refused[:TOLD]]
+        if len(refused) > TOLD:
+            told.append(f"rules not loaded: {len(refused) - TOLD:,} more")
+        return told
+
+
+def _about(rule: Rule) -> About:
+    record = {
+        "id": rule.id,
+        "title": rule.title,
+        "level": rule.level,
+        "status": rule.status,
+        "tags": list(rule.tags),
+        "techniques": list(rule.techniques),
+        "falsepositives": list(rule.falsepositives),
+        "description": rule.description,
+        "references": list(rule.references),
+        "author": rule.author,
+        "file": rule.file,
+    }
+    return About(
+        id=rule.id,
+        version=rule.version,
+        name=rule.title,
+        phrase=f"rule '{rule.title}' ({rule.level})",
+        level=rule.level,
+        prior=PRIOR[rule.level],
+        techniques=rule.techniques,
+        record=record,
+    )
