@@ -19,6 +19,7 @@ from vizsla.cli.guess import guess
 from vizsla.cli.hunt import hunt
 from vizsla.cli.ingest import ingest
 from vizsla.cli.intel import app as intel_app
+from vizsla.cli.rules import app as rules_app
 from vizsla.cli.show import show
 
 app = typer.Typer(
@@ -39,6 +40,7 @@ for _command in _COMMANDS:
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(assets_app, name="assets")
 app.add_typer(intel_app, name="intel")
+app.add_typer(rules_app, name="rules")
 
 
 def _version(wanted: bool) -> None:

@@ -66,7 +66,7 @@ def texts(path: Path) -> Iterator[Text | Refused]:
     elif path.suffix.lower() == ".zip":
         yield from _archive(path)
     elif stat.S_ISREG(mode):
-        yield _file(path, asked=True)
+        yield _file(str(path), asked=True)
     else:
         raise RuleError("rules are files, and this is none", where=str(path))
 
@@ -78,7 +78,7 @@ def _folder(path: Path) -> Iterator[Text | Refused]:
         for name in sorted(names):
             if not name.lower().endswith(_ENDINGS) or name.startswith("."):
                 continue
-            read = _file(Path(folder, name))
+            read = _file(f"{folder}{os.sep}{name}")
             found += 1
             total += len(read.data) if isinstance(read, Text) else 0
             if found > MOST_FILES or total > MOST_BYTES:
@@ -87,17 +87,17 @@ def _folder(path: Path) -> Iterator[Text | Refused]:
             yield read
 
 
-def _file(path: Path, *, asked: bool = False) -> Text | Refused:
+def _file(path: str, *, asked: bool = False) -> Text | Refused:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return Refused(str(path), "not a file")
-        with path.open("rb") as opened:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  (thousands of files: a path object costs as much as the file)
+            return Refused(path, "not a file")
+        with open(path, "rb", buffering=0) as opened:  # noqa: PTH123
             data = opened.read(LARGEST + 1)
     except OSError as error:
-        return Refused(str(path), f"cannot be read: {error.strerror}")
+        return Refused(path, f"cannot be read: {error.strerror}")
     if len(data) > LARGEST:
-        return Refused(str(path), f"larger than {LARGEST >> 20} MiB: no file of rules is")
-    return Text(str(path), data, asked)
+        return Refused(path, f"larger than {LARGEST >> 20} MiB: no file of rules is")
+    return Text(path, data, asked)
 
 
 def _archive(path: Path) -> Iterator[Text | Refused]:

@@ -7,11 +7,11 @@ may hold none of them.)
 
 from __future__ import annotations
 
-import re._constants as c
-import re._parser as parser
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from re import _constants as c  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
 SHORTEST = 2  # characters: what is shorter stands everywhere

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from vizsla.errors import RuleError
 from vizsla.nouns.indicator import Refused
 from vizsla.sigma.documents import Document, Text, documents, texts
+from vizsla.sigma.link import linked, narrowed
 from vizsla.sigma.plain import digest, version
-from vizsla.sigma.rule import LogSource, Rule
+from vizsla.sigma.rule import Filter, LogSource, Rule
 
 LEVELS = ("informational", "low", "medium", "high", "critical")
 STATUSES = ("unsupported", "deprecated", "experimental", "test", "stable")
@@ -27,17 +28,34 @@ class Loaded:
 
     refused: one per rule, filter or file that was left out: its place and why.
     told: what a reader should know of rules that are used: the same rule twice, a level that is none.
-    passed: YAML files in folders that hold no rules at all.
+    passed: YAML files in folders that hold no rules at all. filters: how many narrow others' rules.
     """
 
     rules: tuple[Rule, ...] = ()
     refused: tuple[Refused, ...] = ()
     told: tuple[Refused, ...] = ()
     passed: int = 0
+    filters: int = 0
 
     def only(self, rules: Iterable[Rule]) -> Loaded:
         """The same, with these rules alone."""
-        return Loaded(tuple(rules), self.refused, self.told, self.passed)
+        return replace(self, rules=tuple(rules))
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What one file holds, whatever it is called: places are '' or '#line'.
+
+    rules: correlations among them, what they speak of as it is written. loud: ids of the correlations that let the
+    rules that they speak of speak on.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    loud: tuple[str, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    told: tuple[Refused, ...] = ()
+    passed: int = 0
 
 
 def load(
@@ -48,30 +66,70 @@ def load(
 ) -> Loaded:
     """The rules at these paths: files, folders (with those below), zip archives; YAML of one or many documents.
 
-    `placeholders`: the values of %names% (see `read_placeholders`). `progress` is told how many documents were read.
+    `placeholders`: the values of %names% (see `read_placeholders`). `progress` is told how many files were read.
     Raises RuleError where a path is not there.
     """
-    return of_texts(
-        (text for path in paths for text in texts(Path(path))), placeholders=placeholders, progress=progress
-    )
+    return of_texts([text for path in paths for text in texts(Path(path))], placeholders, progress)
 
 
 def of_texts(
-    found: Iterable[Text | Refused],
-    *,
+    found: Sequence[Text | Refused],
     placeholders: Mapping[str, Sequence[str]] | None = None,
     progress: Progress | None = None,
 ) -> Loaded:
     """The rules of files that were read already."""
-    gathered = _Gathered(placeholders)
-    for text in found:
-        if isinstance(text, Refused):
-            gathered.refused.append(text)
-            continue
-        gathered.file(text)
+    units: list[tuple[str, Unit]] = []
+    for number, one in enumerate(found, 1):
+        units.append((one.name, unit(one, placeholders)) if isinstance(one, Text) else lost(one))
         if progress is not None:
-            progress(gathered.count)
-    return gathered.loaded()
+            progress(number)
+    return assembled(units)
+
+
+def unit(text: Text, placeholders: Mapping[str, Sequence[str]] | None = None) -> Unit:
+    """What one file holds: it depends on its content alone, and on whether it was asked for by name."""
+    gathered = _Gathered(placeholders)
+    gathered.file(replace(text, name=""))
+    return Unit(
+        tuple(gathered.rules),
+        tuple(gathered.loud),
+        tuple(gathered.filters),
+        tuple(gathered.refused),
+        tuple(gathered.told),
+        gathered.passed,
+    )
+
+
+def lost(refused: Refused) -> tuple[str, Unit]:
+    """A file that could not be read, as a unit."""
+    return refused.place, Unit(refused=(Refused("", refused.reason),))
+
+
+def assembled(units: Iterable[tuple[str, Unit]]) -> Loaded:
+    """The rules of files, each with its name: every id once, filters applied, correlations tied to their rules."""
+    rules: dict[str, Rule] = {}
+    refused: list[Refused] = []
+    told: list[Refused] = []
+    filters: list[Filter] = []
+    loud: set[str] = set()
+    passed = 0
+    for name, one in units:
+        passed += one.passed
+        refused += [Refused(name + each.place, each.reason) for each in one.refused]
+        told += [Refused(name + each.place, each.reason) for each in one.told]
+        filters += [replace(each, place=name + each.place) for each in one.filters]
+        for each in one.rules:
+            rule = replace(each, file=name + each.file)
+            known = rules.setdefault(rule.id, rule)
+            if known is rule:
+                loud.update({rule.id}.intersection(one.loud))
+            elif known.version == rule.version:
+                told.append(Refused(rule.file, f"the same rule as in {known.file}: used once"))
+            else:
+                refused.append(Refused(rule.file, f"its id {rule.id} is that of another rule, in {known.file}"))
+    fit, idle = narrowed(list(rules.values()), filters)
+    tied, stray = linked(fit, loud)
+    return Loaded(tuple(tied), (*refused, *stray), (*told, *idle), passed, len(filters))
 
 
 def read_placeholders(path: Path) -> dict[str, tuple[str, ...]]:
@@ -95,22 +153,20 @@ def read_placeholders(path: Path) -> dict[str, tuple[str, ...]]:
 
 @dataclass(slots=True)
 class _Gathered:
-    """What was read so far."""
+    """What was read of one file so far."""
 
     placeholders: Mapping[str, Sequence[str]] | None
-    rules: dict[str, Rule] = field(default_factory=dict)
+    rules: list[Rule] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     told: list[Refused] = field(default_factory=list)
-    filters: list[Any] = field(default_factory=list)
-    generate: dict[str, bool] = field(default_factory=dict)
+    filters: list[Filter] = field(default_factory=list)
+    loud: list[str] = field(default_factory=list)
     passed: int = 0
-    count: int = 0
 
     def file(self, text: Text) -> None:
         common: dict[str, Any] = {}
         before: dict[str, Any] = {}
         for document in documents(text):
-            self.count += 1
             if isinstance(document, Refused):
                 self.refused.append(document)
                 continue
@@ -136,14 +192,15 @@ class _Gathered:
 
     def _document(self, value: dict[str, Any], place: str) -> None:
         from vizsla.sigma.compile import detection, listed
-        from vizsla.sigma.link import correlation_of, filter_of
+        from vizsla.sigma.parse import correlation_of, filter_of
 
         if "correlation" in value:
             correlation, loud = correlation_of(value)
             rule = self._described(value, place, LogSource(), version=version(None, LogSource(), correlation))
-            rule = _replaced(rule, correlation=correlation)
-            if self._add(rule, place):
-                self.generate[rule.id] = loud
+            rule = replace(rule, correlation=correlation)
+            self.rules.append(rule)
+            if loud:
+                self.loud.append(rule.id)
             return
         logsource = _logsource(value)
         if "filter" in value:
@@ -155,17 +212,7 @@ class _Gathered:
         if logsource.service == "auditd":
             condition = listed(condition, "type", "types")
         rule = self._described(value, place, logsource, version=version(condition, logsource, None))
-        self._add(_replaced(rule, condition=condition), place)
-
-    def _add(self, rule: Rule, place: str) -> bool:
-        known = self.rules.get(rule.id)
-        if known is None:
-            self.rules[rule.id] = rule
-        elif known.version == rule.version:
-            self.told.append(Refused(place, f"the same rule as in {known.file}: used once"))
-        else:
-            self.refused.append(Refused(place, f"its id {rule.id} is that of another rule, in {known.file}"))
-        return known is None
+        self.rules.append(replace(rule, condition=condition))
 
     def _described(self, value: Mapping[str, Any], place: str, logsource: LogSource, *, version: str) -> Rule:
         """The rule, all but what it asks."""
@@ -178,7 +225,7 @@ class _Gathered:
         return Rule(
             id=own[:128] or digest(_texts_only({k: v for k, v in value.items() if k != "modified"})),
             version=version,
-            title=(title or f"without a title ({Path(place).name})")[:256],
+            title=(title or f"without a title ({str(value.get('name') or own)[:60]})")[:256],
             level=level,
             status=str(value.get("status") or "").lower()[:40],
             logsource=logsource,
@@ -193,20 +240,6 @@ class _Gathered:
             date=str(value.get("modified") or value.get("date") or "").replace("/", "-"),
             file=place,
         )
-
-    def loaded(self) -> Loaded:
-        """Everything, with filters applied and correlations tied to their rules."""
-        from vizsla.sigma.link import linked, narrowed
-
-        rules, idle = narrowed(list(self.rules.values()), self.filters)
-        tied, lost = linked(rules, self.generate)
-        return Loaded(tuple(tied), (*self.refused, *lost), (*self.told, *idle), self.passed)
-
-
-def _replaced(rule: Rule, **what: Any) -> Rule:
-    from dataclasses import replace
-
-    return replace(rule, **what)
 
 
 def _merged(

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from vizsla.errors import RuleError
-from vizsla.sigma.rule import And, Condition, Correlation, LogSource, Not, Or, Rule, Test
+from vizsla.sigma.rule import And, Condition, Correlation, Filter, LogSource, Not, Or, Rule, Test
 
 HOWS = frozenset((
     "equals", "startswith", "endswith", "contains", "like", "re", "cidr", "number", "lt", "lte", "gt", "gte",
@@ -142,6 +142,23 @@ def from_rule(value: Mapping[str, Any]) -> Rule:
         )
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise RuleError("a rule that cannot be read") from error
+
+
+def to_filter(one: Filter) -> list[Any]:
+    """A filter as a list."""
+    source = [one.logsource.category, one.logsource.product, one.logsource.service]
+    return [one.place, one.title, source, one.rules, to_condition(one.condition)]
+
+
+def from_filter(value: Any) -> Filter:
+    """What `to_filter` made. Raises RuleError for anything else."""
+    try:
+        place, title, (category, product, service), rules, condition = value
+        source = LogSource(_str(category), _str(product), _str(service))
+        named = None if rules is None else _strs(rules)
+        return Filter(_str(place), _str(title), source, named, from_condition(condition))
+    except (TypeError, ValueError) as error:
+        raise RuleError("a filter that cannot be read") from error
 
 
 def _str(value: Any) -> str:

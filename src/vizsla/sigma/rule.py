@@ -121,3 +121,22 @@ class Correlation:
     fields: tuple[str, ...] = ()  # of value_count and value_…
     percentile: float | None = None
     extended: Condition | None = None  # its tests: field 'rule', how 'equals', value the rule's id
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What narrows the rules that it names: they hold only where this holds too."""
+
+    place: str
+    title: str
+    logsource: LogSource
+    rules: tuple[str, ...] | None  # ids or names; None: every rule of the log source
+    condition: Condition
+
+    def fits(self, rule: Rule) -> bool:
+        """Whether it narrows this rule."""
+        own, other = self.logsource, rule.logsource
+        pairs = ((own.category, other.category), (own.product, other.product), (own.service, other.service))
+        if rule.condition is None or any(asked and asked != has for asked, has in pairs):
+            return False
+        return self.rules is None or rule.id in self.rules or (bool(rule.name) and rule.name in self.rules)
