@@ -83,7 +83,8 @@ def _claim(claim: Mapping[str, Any]) -> Iterator[str]:
 
 def _age(row: Mapping[str, Any], now: datetime) -> str:
     days = (now - row["confirmed"]).total_seconds() / 86_400
-    said = f"last confirmed {when(row['confirmed'])}, {max(0.0, days):.0f} days ago; score {row['score']:.0f} of {row['base']:.0f}"
+    said = f"last confirmed {when(row['confirmed'])}, {max(0.0, days):.0f} days ago"
+    said += f"; score {row['score']:.0f} of {row['base']:.0f}"
     model = decay.parameters().models.get(row["type"])
     if model is None:
         return f"{said}; its type does not age"

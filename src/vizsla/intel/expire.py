@@ -23,7 +23,7 @@ class Expired:
 
 
 def expire(store: Store, now: datetime, *, keep: timedelta = timedelta(0), decayed: bool = False) -> Expired:
-    """Drop claims that ended or were revoked before `now - keep`; with `decayed`, those of indicators that aged out too.
+    """Drop claims that ended or were revoked before `now - keep`; with `decayed`, those of decayed indicators too.
 
     What is dropped comes back if its feed is added again. Readers keep what they opened for a week.
     """

@@ -95,6 +95,44 @@ def read_now(
     )
 
 
+def add_server(
+    store: Store,
+    address: str,
+    kind: str,
+    *,
+    now: datetime,
+    name: str | None = None,
+    terms: Terms | None = None,
+    every: float = 24.0,
+) -> str:
+    """Remember a server to pull from, and say under which name; nothing is fetched. Raises UsageError."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname
+    except ValueError:
+        parts, host = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not host:
+        raise UsageError("no address of a server", where=address[:200], fix="https://taxii.example.org/api/")
+    if parts.username or parts.password:
+        raise UsageError(
+            "an address must not hold credentials: it is kept in the lake",
+            where=parts._replace(netloc=f"…@{host}").geturl()[:200],
+            fix="leave them out here, and give them as `vizsla intel pull --help` says",
+        )
+    own = feed_name(name or host)
+    with store.lake.writing():
+        before = load(store).get(own)
+        if before is not None and before.kind == "file":
+            raise UsageError("a feed of files has this name", where=own, fix="choose another with --feed NAME")
+        said = before or Kept(own, kind, added=now.isoformat(timespec="seconds"))
+        moved = said.addresses not in ((), (address,)) or said.kind != kind
+        said = replace(said, kind=kind, addresses=(address,), terms=terms or Terms(), every_hours=every)
+        save(store, [replace(said, cursor="") if moved else said])
+    return own
+
+
 def feed_name(text: str) -> str:
     """The name, if a feed may bear it. Raises UsageError."""
     if not _NAME.fullmatch(text):

@@ -77,6 +77,15 @@ def allow_value(store: Store, value: str, reason: str, now: datetime) -> list[Re
     return refused
 
 
+def remove(store: Store, name: str) -> bool:
+    """Keep a warning or allow list no longer; whether there was one."""
+    with store.lake.writing():
+        gone = [path for room in (WARNINGS, ALLOW) if (path := _path(store, room, name)).exists()]
+        for path in gone:
+            path.unlink()
+    return bool(gone)
+
+
 def _folder(store: Store, room: str) -> Path:
     folder = store.folder / room
     folder.mkdir(exist_ok=True)
@@ -84,12 +93,16 @@ def _folder(store: Store, room: str) -> Path:
 
 
 def _keep(store: Store, room: str, name: str, lists: Sequence[WarningList]) -> None:
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]
-    mark = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
-    path = _folder(store, room) / f"{slug}-{mark}.json"
+    path = _path(store, room, name)
     part = path.with_name(f".{path.name}.{os.getpid()}")
     part.write_bytes(orjson.dumps(list(lists)))
     part.replace(path)
+
+
+def _path(store: Store, room: str, name: str) -> Path:
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]
+    mark = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    return _folder(store, room) / f"{slug}-{mark}.json"
 
 
 def _kept(store: Store, room: str) -> list[WarningList]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 
@@ -14,6 +15,8 @@ import pyarrow as pa
 from vizsla.intel.index import ENTRY, Rows
 from vizsla.intel.rows import Draft
 
+_NUMBERS = count()
+
 
 class Spool:
     """Rows of one schema, in the order in which they came. A context manager: at its end the file is gone.
@@ -22,7 +25,7 @@ class Spool:
     """
 
     def __init__(self, folder: Path, name: str) -> None:
-        self._path = folder / f".{name}.{os.getpid()}.arrow"
+        self._path = folder / f".{name}.{os.getpid()}.{next(_NUMBERS)}.arrow"
         self._writer: pa.RecordBatchFileWriter | None = None
         self._entries: list[Rows] = []
         self._loose: list[npt.NDArray[np.bool_]] = []
@@ -77,6 +80,18 @@ class Spool:
 
 
 def sweep(folder: Path) -> None:
-    """Delete what killed loads left. The caller holds the lake's writer lock, so nobody else is loading."""
-    for path in folder.glob(".*.arrow"):
-        path.unlink(missing_ok=True)
+    """Delete what killed loads left."""
+    for path in folder.glob(".*.*.*.arrow"):
+        owner = path.name.split(".")[-3]
+        if owner.isdecimal() and int(owner) != os.getpid() and not _lives(int(owner)):
+            path.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -31,6 +31,7 @@ SHARE = 2_000_000  # claims of one commit
 PIECE = 65_536  # what is made into rows at once
 TOLD = 10_000  # refusals of one load that are kept; the rest are counted
 
+ATTACK_FILE = "attack.json"  # ATT&CK as it was updated to, where it was
 SIGHTED_FILE = "sighted.parquet"
 SIGHTED = pa.schema([
     pa.field("id", pa.string()),  # an indicator's
@@ -116,19 +117,14 @@ class Store:
 
 
 class Load:
-    """One addition to a store. A context manager that holds the lake's writer lock."""
+    """One addition to a store. A context manager; it holds the lake's writer lock only while it stores."""
 
     def __init__(self, store: Store, now: datetime) -> None:
         self._store, self._now = store, now
         self.account = Account()
 
     def __enter__(self) -> Load:
-        self._store.lake.writing().__enter__()
-        try:
-            sweep(self._store.folder)
-        except BaseException:
-            self._store.lake.writing().__exit__()
-            raise
+        sweep(self._store.folder)
         self._claims, self._mentions, self._refused = (
             Spool(self._store.folder, name) for name in ("claims", "mentions", "refused")
         )
@@ -143,7 +139,6 @@ class Load:
         finally:
             for spool in (self._claims, self._mentions, self._refused):
                 spool.clear()
-            self._store.lake.writing().__exit__()
 
     def take(self, said: Iterable[Read], feed: str, terms: Terms | None = None, place: str = "") -> Account:
         """What a feed says; `place`: the file within it. The account of this part, but for what is new in it.
@@ -181,12 +176,15 @@ class Load:
 
     def _commit(self) -> None:
         self._commit_claims()
-        self.account.mentions = self._store.mentions_table.commit(self._mentions.batches(), self._mentions.entries)
-        self._store.refused_table.commit(self._refused.batches(), self._refused.entries)
+        with self._store.lake.writing():
+            store = self._store
+            self.account.mentions = store.mentions_table.commit(self._mentions.batches(), self._mentions.entries)
+            store.refused_table.commit(self._refused.batches(), self._refused.entries)
 
     def _commit_claims(self) -> None:
         entries = rows.apart(self._claims.entries, self._claims.loose)
-        self.account.claims += self._store.claims_table.commit(self._claims.batches(), entries)
+        with self._store.lake.writing():
+            self.account.claims += self._store.claims_table.commit(self._claims.batches(), entries)
         self._claims.clear()
 
 

@@ -8,7 +8,8 @@ the indicator (`decay`). The voice of a feed:
 
     voice = (1 - benign share) / (1 - benign share before anything was judged) * freshness, at most 1
 
-The benign share of its sightings is the mean of Beta(a + benign, b + sightings - benign). A feed that cries wolf loses its voice.
+The benign share of its sightings is the mean of Beta(a + benign, b + sightings - benign). A feed that cries wolf loses
+its voice.
 """
 
 from __future__ import annotations
