@@ -60,14 +60,11 @@ class Atom:
         return self.cased or self.how == "re" or self.how in TIMES
 
     @property
-    def sought(self) -> tuple[tuple[str, str], ...]:
-        """(how, text in lower case) of which one stands in whatever it holds for; () where none is sure."""
+    def seeks(self) -> tuple[str, tuple[str, ...]]:
+        """(how, texts in any case) of which one stands in whatever it holds for; no texts where none is sure."""
         if self.how in LITERAL:
-            texts = lower(list(self.values))
-            return () if self.how != "equals" and "" in texts else tuple((self.how, t) for t in dict.fromkeys(texts))
-        if self.how in PATTERNS:
-            return tuple(("contains", t) for t in dict.fromkeys(lower(list(self.literals))) if t)
-        return ()
+            return self.how, () if self.how != "equals" and "" in self.values else self.values
+        return "contains", self.literals if self.how in PATTERNS and "" not in self.literals else ()
 
     @property
     def settled(self) -> bool:

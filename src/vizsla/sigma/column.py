@@ -6,7 +6,7 @@ Where batches bring the same dictionary again, as those of one row group do, wha
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,34 +25,42 @@ LONGEST_LIST = 1 << 20  # bytes of a JSON array that is read as one
 MEMORY = 64 << 20  # bytes of verdicts that are kept of one column's values
 
 
-@dataclass(slots=True)
 class Texts:
-    """Distinct values. `raw` has no nulls; `more` are the elements of those that are JSON arrays of plain values.
+    """Distinct values: `raw` has no nulls. Of those that are JSON arrays of plain values, elements count as well."""
 
-    `owner`: the value that each of `raw` and `more`, put together, belongs to.
-    """
+    __slots__ = ("_among", "_elements", "_every", "_kept", "_lower", "raw", "verdicts")
 
-    raw: pa.Array
-    more: pa.Array
-    owner: I64
-    verdicts: dict[int, U8] = field(default_factory=dict)  # atom -> by place + 1 (0: null)
-    _lower: pa.Array | None = None
-    _every: pa.Array | None = None
-    _among: dict[frozenset[str], npt.NDArray[np.bool_]] = field(default_factory=dict)
-    _kept: int = 0
+    def __init__(self, raw: pa.Array) -> None:
+        self.raw = raw
+        self.verdicts: dict[int, U8] = {}  # atom -> by place + 1 (0: null)
+        self._elements: tuple[pa.Array, I64] | None = None
+        self._lower: pa.Array | None = None
+        self._every: pa.Array | None = None
+        self._among: dict[frozenset[str], npt.NDArray[np.bool_]] = {}
+        self._kept = 0
 
-    @classmethod
-    def of(cls, raw: pa.Array) -> Texts:
-        """Prepare a string array without nulls."""
-        elements, owners = _elements(raw)
-        owner = np.concatenate((np.arange(len(raw)), np.array(owners, np.int64)))
-        return cls(raw, pa.array(elements, pa.string()), owner)
+    @property
+    def elements(self) -> tuple[pa.Array, I64]:
+        """The elements of JSON arrays, and the place of the value that each stands in."""
+        if self._elements is None:
+            found, owners = _elements(self.raw)
+            self._elements = pa.array(found, pa.string()), np.array(owners, np.int64)
+        return self._elements
+
+    def owners(self, places: I64) -> I64:
+        """The values that places of `every` belong to."""
+        more, owner = self.elements
+        if not len(more):
+            return places
+        count = len(self.raw)
+        return np.where(places < count, places, owner[np.maximum(places - count, 0)])
 
     @property
     def every(self) -> pa.Array:
         """Values, then elements, as they are."""
         if self._every is None:
-            self._every = pa.concat_arrays([self.raw, self.more]) if len(self.more) else self.raw
+            more, _ = self.elements
+            self._every = pa.concat_arrays([self.raw, more]) if len(more) else self.raw
         return self._every
 
     @property
@@ -93,30 +101,50 @@ class Texts:
         """Whether each of these values, or an element of it, meets a test of texts."""
         texts = self.every if cased else self.lower
         held = test(texts.take(pa.array(places)))
-        if len(self.more):
-            wanted = np.zeros(len(self.raw), bool)
-            wanted[places] = True
+        more, owner = self.elements
+        if len(more):
             count = len(self.raw)
-            inner = np.flatnonzero(wanted[self.owner[count:]])
-            if len(inner):
-                owners = self.owner[count:][inner][test(texts.take(pa.array(inner + count)))]
-                met = np.zeros(count, bool)
-                met[owners] = True
-                held = held | met[places]
+            wanted = np.zeros(count, bool)
+            wanted[places] = True
+            inner = np.flatnonzero(wanted[owner])
+            met = np.zeros(count, bool)
+            met[owner[inner[test(texts.take(pa.array(inner + count)))]]] = True
+            held = held | met[places]
         return held
 
 
-@dataclass(slots=True)
 class Column:
-    """A column of a batch: `codes` by row, 0 for null, else a value's place + 1.
+    """A column of a batch. `codes` by row: 0 for null, else a value's place in `texts` + 1.
 
-    `rows`: for values of a map, the row of each code; `held` and what else asks for rows then hold for entries.
+    `rows`: for values of a map, the row of each code; None elsewhere.
     """
 
-    name: str
-    codes: I32
-    texts: Texts
-    rows: I64 | None = None
+    __slots__ = ("_codes", "_indices", "_moved", "name", "rows", "texts")
+
+    def __init__(
+        self,
+        name: str,
+        texts: Texts,
+        codes: I32 | None = None,
+        *,
+        indices: pa.Array | None = None,
+        moved: I32 | None = None,
+        rows: I64 | None = None,
+    ) -> None:
+        """`codes`, or the `indices` that they are made of when they are first asked for (`moved`: to other codes)."""
+        self.name, self.texts, self.rows = name, texts, rows
+        self._codes, self._indices, self._moved = codes, indices, moved
+
+    @property
+    def codes(self) -> I32:
+        """By row (of a map: by entry)."""
+        if self._codes is None:
+            indices: Any = self._indices
+            if indices.null_count:
+                indices = pc.fill_null(indices, -1)
+            codes = indices.to_numpy(zero_copy_only=False).astype(np.int32) + np.int32(1)
+            self._codes = codes if self._moved is None else self._moved[codes]
+        return self._codes
 
     def value(self, at: int) -> str | None:
         """What stands in a row (of a map: in an entry)."""
@@ -142,26 +170,28 @@ def lower(texts: list[str]) -> list[str]:
     return found
 
 
+NOTHING = Texts(pa.array([], pa.string()))  # shared by all: nothing is kept of its values, since it has none
+
+
 class Reader:
     """Reads one column, batch after batch, and keeps what is known of its values while they stay the same."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._dictionary: pa.Array | None = None
+        self._dictionary = NOTHING.raw
+        self._texts = NOTHING
         self._moved: I32 | None = None
-        self._texts = Texts.of(pa.array([], pa.string()))
 
     def read(self, values: pa.Array) -> Column:
         """The column as it stands in a batch: text, dictionary-encoded or plain (anything else is taken as text)."""
+        if values.null_count == len(values):
+            return Column(self.name, NOTHING, np.zeros(len(values), np.int32))
         if not pa.types.is_dictionary(values.type):
             values = pc.dictionary_encode(values if is_text(values.type) else values.cast(pa.string()))
-        indices = pc.fill_null(values.indices, -1) if values.indices.null_count else values.indices
-        codes = indices.to_numpy(zero_copy_only=False).astype(np.int32) + np.int32(1)
-        if self._dictionary is None or not _same(values.dictionary, self._dictionary):
-            self._take(values.dictionary)
-        if self._moved is not None:
-            codes = self._moved[codes]
-        return Column(self.name, codes, self._texts)
+        dictionary = values.dictionary
+        if not _same(dictionary, self._dictionary):
+            self._take(dictionary)
+        return Column(self.name, self._texts, indices=values.indices, moved=self._moved)
 
     def _take(self, dictionary: pa.Array) -> None:
         self._dictionary = dictionary
@@ -172,7 +202,7 @@ class Reader:
             places = np.where(there, np.cumsum(there), 0)
             self._moved = np.concatenate(([0], places)).astype(np.int32)
             raw = raw.drop_null()
-        self._texts = Texts.of(raw)
+        self._texts = Texts(raw)
 
 
 class Derived:
@@ -193,7 +223,17 @@ class Derived:
 
 
 def _same(one: pa.Array, other: pa.Array) -> bool:
-    return len(one) == len(other) and bool(one.equals(other))
+    """Whether two dictionaries are one. The same memory, which `other` keeps alive, needs no look."""
+    if len(one) != len(other) or one.offset != other.offset:
+        return False
+    mine, theirs = one.buffers(), other.buffers()
+    if len(mine) == len(theirs) and all(_address(a) == _address(b) for a, b in zip(mine, theirs, strict=True)):
+        return bool(one.type == other.type)
+    return bool(one.equals(other))
+
+
+def _address(buffer: pa.Buffer | None) -> int:
+    return 0 if buffer is None else buffer.address
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -43,10 +43,10 @@ class Evaluation:
         self._passing.clear()
         candidates: dict[int, list[I64]] = defaultdict(list)
         for column, seeker in self.program.seekers.items():
-            for one in self.reading.every() if not column else (self.reading.column(column),):
-                for atom, rows in self._anchored(column, one, seeker):
-                    for rule in self.program.rules_of[atom]:
-                        candidates[rule].append(rows)
+            found = self._anchored(column, seeker) if column else self._anchored_anywhere(seeker)
+            for atom, rows in found:
+                for rule in self.program.rules_of[atom]:
+                    candidates[rule].append(rows)
         for place, parts in sorted(candidates.items()):
             yield from self._asked(place, parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts)))
         everything = np.arange(batch.num_rows)
@@ -160,6 +160,8 @@ class Evaluation:
 
     def _known(self, place: int, texts: Texts, codes: npt.NDArray[np.int32]) -> Bools:
         """What values say to an atom, by place + 1; those that were not asked before are asked now, each once."""
+        if not len(texts.raw):
+            return np.full(len(codes), self.program.atoms[place].of_absent)
         known = texts.verdict(place)
         got = known[codes]
         unknown = got == UNKNOWN
@@ -196,29 +198,43 @@ class Evaluation:
         answer: Bools = held[back]
         return answer
 
-    def _anchored(self, name: str, column: Column, seeker: Seeker) -> Iterator[tuple[int, I64]]:
+    def _anchored(self, name: str, seeker: Seeker) -> Iterator[tuple[int, I64]]:
         """The anchors that a column's values hold, and their rows in the batch."""
-        if not len(column.texts.raw):
+        column = self.reading.column(name)
+        found = self._searched_in(name, column.texts, seeker)
+        if not found.atoms:
             return
-        key = f"{name}\0{column.name}"
-        searched = self._searched.get(key)
-        if searched is None or searched.texts is not column.texts:
-            searched = self._searched[key] = self._search(column.texts, seeker)
-        if not searched.atoms:
-            return
-        rows = np.flatnonzero(searched.any[column.codes])
+        rows = np.flatnonzero(found.any[column.codes])
         codes = column.codes[rows]
-        for atom, held in searched.atoms:
+        for atom, held in found.atoms:
             own = rows[held[codes]]
             if len(own):
-                yield atom, own if column.rows is None else np.unique(column.rows[own])
+                yield atom, own
+
+    def _anchored_anywhere(self, seeker: Seeker) -> Iterator[tuple[int, I64]]:
+        """The same of anchors that may stand in any column: the values of all are searched in one go."""
+        texts, columns = self.reading.whole()
+        found = self._searched_in("", texts, seeker)
+        for atom, held in found.atoms:
+            for column, begin in columns:
+                own = held[begin : begin + len(column.texts.raw) + 1]  # its first, of another column, is of null here
+                if own[1:].any():
+                    rows = np.flatnonzero(own[column.codes] & (column.codes > 0))
+                    if len(rows):
+                        yield atom, rows if column.rows is None else np.unique(column.rows[rows])
+
+    def _searched_in(self, name: str, texts: Texts, seeker: Seeker) -> Searched:
+        known = self._searched.get(name)
+        if known is None or known.texts is not texts:
+            known = self._searched[name] = self._search(texts, seeker)
+        return known
 
     def _search(self, texts: Texts, seeker: Seeker) -> Searched:
         """Search values for anchors; what is settled by that is remembered."""
         places: dict[int, list[I64]] = defaultdict(list)
-        if seeker.automaton is not None:
+        if seeker.automaton is not None and len(texts.raw):
             patterns, values = seeker.automaton.find(texts.laid())
-            values = texts.owner[values] if len(texts.more) else values
+            values = texts.owners(values)
             ends = np.searchsorted(patterns, np.arange(seeker.automaton.size + 1))
             for pattern in np.unique(patterns).tolist():
                 for atom in seeker.atoms[pattern]:
@@ -253,9 +269,9 @@ class Evaluation:
         for place, text in enumerate(texts.lower.to_pylist()):
             for key in (text, number(text)):
                 for atom in wanted.get(key, ()) if key is not None else ():
-                    at[atom].append(int(texts.owner[place]))
+                    at[atom].append(place)
         for atom, found in at.items():
-            places[atom].append(np.array(found, np.int64))
+            places[atom].append(texts.owners(np.array(found, np.int64)))
 
 
 @dataclass(frozen=True, slots=True)

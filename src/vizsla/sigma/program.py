@@ -7,6 +7,7 @@ one least likely to be met; of an `or` all are needed; a `not` gives none.
 from __future__ import annotations
 
 import math
+import threading
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -18,12 +19,15 @@ import orjson
 
 from vizsla.sigma.atoms import JOINED, LITERAL, ORDER, PAIRS, PATTERNS, Atom
 from vizsla.sigma.automaton import Automaton, pattern
+from vizsla.sigma.column import lower
 
 Tree = tuple[Any, ...]  # ('is', atom) ('and', (tree, …)) ('or', (tree, …)) ('not', tree)
 Where = tuple[tuple[str, tuple[str, ...]], ...]
+Sought = tuple[tuple[str, str], ...]  # (how, text in lower case)
 TRUE: Tree = ("and", ())
 FALSE: Tree = ("or", ())
 FORMAT = 1
+_MAKING = threading.Lock()
 _DEAR = 1e6  # of an anchor that is met everywhere
 _BY_LENGTH = (_DEAR, 400.0, 150.0, 60.0, 30.0, 18.0, 12.0, 8.0, 6.0)  # how often a literal is met, by its length
 _USUAL = frozenset((
@@ -79,14 +83,20 @@ def pack(rules: Sequence[tuple[str, Where, Tree, tuple[tuple[str, str], ...]]], 
     return zlib.compress(orjson.dumps(body), 1)
 
 
-@lru_cache(maxsize=16)
 def program(packed: bytes) -> Program:
-    """The program of what `pack` made; made once in a process."""
+    """The program of what `pack` made; made once in a process, whichever thread comes first."""
+    with _MAKING:
+        return _made(packed)
+
+
+@lru_cache(maxsize=16)
+def _made(packed: bytes) -> Program:
     body = orjson.loads(zlib.decompress(packed))
     atoms = tuple(Atom(c, h, tuple(v), cased, tuple(lits), than) for c, h, v, cased, lits, than in body["atoms"])
     wheres: dict[Where, int] = {}
     used = Counter(atom for _, _, tree, _ in body["rules"] for atom in set(_atoms(tree)))
-    costs = [_cost(atom, used[number]) for number, atom in enumerate(atoms)]
+    sought = _sought(atoms)
+    costs = [_cost(atom, sought[number], used[number]) for number, atom in enumerate(atoms)]
     rules = []
     for by, where, tree, keys in body["rules"]:
         place = wheres.setdefault(tuple((c, tuple(v)) for c, v in where), len(wheres))
@@ -102,10 +112,12 @@ def program(packed: bytes) -> Program:
                 keys=tuple((name, expression) for name, expression in keys),
             )
         )
-    return _program(atoms, tuple(rules), tuple(wheres))
+    return _program(atoms, sought, tuple(rules), tuple(wheres))
 
 
-def _program(atoms: tuple[Atom, ...], rules: tuple[Bound, ...], wheres: tuple[Where, ...]) -> Program:
+def _program(
+    atoms: tuple[Atom, ...], sought: list[Sought], rules: tuple[Bound, ...], wheres: tuple[Where, ...]
+) -> Program:
     rules_of: dict[int, list[int]] = defaultdict(list)
     for number, rule in enumerate(rules):
         for atom in rule.anchors or ():
@@ -114,20 +126,20 @@ def _program(atoms: tuple[Atom, ...], rules: tuple[Bound, ...], wheres: tuple[Wh
         atoms=atoms,
         rules=rules,
         wheres=wheres,
-        seekers=_seekers(atoms, sorted(rules_of)),
+        seekers=_seekers(atoms, sought, sorted(rules_of)),
         rules_of={atom: tuple(numbers) for atom, numbers in rules_of.items()},
         everywhere=tuple(n for n, rule in enumerate(rules) if rule.anchors is None),
     )
 
 
-def _seekers(atoms: Sequence[Atom], anchors: Iterable[int]) -> dict[str, Seeker]:
+def _seekers(atoms: Sequence[Atom], sought: Sequence[Sought], anchors: Iterable[int]) -> dict[str, Seeker]:
     patterns: dict[str, dict[bytes, list[int]]] = defaultdict(lambda: defaultdict(list))
     numbers: dict[str, list[int]] = defaultdict(list)
     for number in anchors:
         atom = atoms[number]
         if atom.how == "number":
             numbers[atom.column].append(number)
-        for how, text in atom.sought:
+        for how, text in sought[number]:
             patterns[atom.column][pattern(how, text)].append(number)
     found = {}
     for column in {*patterns, *numbers}:
@@ -137,11 +149,22 @@ def _seekers(atoms: Sequence[Atom], anchors: Iterable[int]) -> dict[str, Seeker]
     return found
 
 
-def _cost(atom: Atom, rules: int) -> float:
+def _sought(atoms: Sequence[Atom]) -> list[Sought]:
+    """What each atom seeks, in lower case: all at once, since each by itself takes long."""
+    texts = lower([text for atom in atoms for text in atom.seeks[1]])
+    found, at = [], 0
+    for atom in atoms:
+        how, own = atom.seeks
+        found.append(tuple((how, text) for text in dict.fromkeys(texts[at : at + len(own)])))
+        at += len(own)
+    return found
+
+
+def _cost(atom: Atom, sought: Sought, rules: int) -> float:
     """How often an atom is likely to be met, as far as that can be guessed; infinite for one that is no anchor."""
     if atom.how == "number":
         return 200.0 * math.sqrt(rules)
-    texts = [text for _, text in atom.sought]
+    texts = [text for _, text in sought]
     if not texts:
         return float("inf")
     each = [_BY_LENGTH[min(len(text), len(_BY_LENGTH) - 1)] * (40 if text in _USUAL else 1) for text in texts]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.sigma import expression
-from vizsla.sigma.column import I64, Column, Derived, Reader, Texts, is_text
+from vizsla.sigma.column import I64, NOTHING, Column, Derived, Reader, Texts, is_text
 from vizsla.views import grammar
 
 EXTRA = "_extra"
@@ -24,12 +24,14 @@ class Reading:
         self._derived: dict[str, Derived] = {}
         self._batch = pa.RecordBatch.from_pylist([])
         self._names: dict[str, str] = {}
+        self._places: dict[str, int] = {}
         self._held: dict[str, Column] = {}
-        self._nothing = Texts.of(pa.array([], pa.string()))
+        self._whole: tuple[list[Texts], Texts] = [], NOTHING
 
     def turn(self, batch: pa.RecordBatch) -> None:
         """Go on to a batch."""
         if batch.schema.names != self._batch.schema.names:
+            self._places = {name: place for place, name in reversed(list(enumerate(batch.schema.names)))}
             self._names = {name.lower(): name for name in reversed(batch.schema.names)}
         self._batch = batch
         self._held = {}
@@ -54,6 +56,17 @@ class Reading:
                 yield self._extra()
             elif not field.name.startswith("_") and is_text(field.type):
                 yield self._native(field.name)
+
+    def whole(self) -> tuple[Texts, list[tuple[Column, int]]]:
+        """The values of all columns, put one after another; and of each that has any, where they begin."""
+        columns = [column for column in self.every() if len(column.texts.raw)]
+        texts = [column.texts for column in columns]
+        known, held = self._whole
+        if len(known) != len(texts) or any(one is not other for one, other in zip(known, texts, strict=True)):
+            held = Texts(pa.concat_arrays([one.raw for one in texts])) if texts else NOTHING
+            self._whole = texts, held
+        ends = np.cumsum([0, *(len(one.raw) for one in texts)]).tolist()
+        return held, list(zip(columns, ends, strict=False))
 
     def native(self, text: str, rows: I64) -> tuple[list[str], list[str | None]]:
         """By row, the native column behind an expression and what stands there: the first that holds anything."""
@@ -105,15 +118,15 @@ class Reading:
         held = self._held.get(f"\0{name}")
         if held is not None:
             return held
-        actual = name if name in self._batch.schema.names else self._names.get(name.lower())
+        actual = name if name in self._places else self._names.get(name.lower())
         if actual is not None and actual != name:
             found = self._native(actual)
         elif actual is not None:
-            found = self._reader(actual, actual).read(self._batch.column(actual))
-        elif EXTRA in self._batch.schema.names:
+            found = self._reader(actual, actual).read(self._batch.column(self._places[actual]))
+        elif EXTRA in self._places:
             found = self._reader(name, name).read(pc.map_lookup(self._batch.column(EXTRA), name, "first"))
         else:
-            found = Column(name, np.zeros(self.rows, np.int32), self._nothing)
+            found = Column(name, NOTHING, np.zeros(self.rows, np.int32))
         self._held[f"\0{name}"] = found
         return found
 
@@ -125,7 +138,7 @@ class Reading:
             entries = column.items.slice(int(offsets[0]), int(offsets[-1] - offsets[0]))
             found = self._reader(f"\0\0{EXTRA}", EXTRA).read(entries)
             rows = np.repeat(np.arange(len(column)), np.diff(offsets))
-            held = self._held[f"\0\0{EXTRA}"] = Column(EXTRA, found.codes, found.texts, rows)
+            held = self._held[f"\0\0{EXTRA}"] = Column(EXTRA, found.texts, found.codes, rows=rows)
         return held
 
     def _reader(self, key: str, name: str) -> Reader:
