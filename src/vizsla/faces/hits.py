@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 WORDS = {"sigma": ("rule", "Rules that met something"), "intel": ("indicator", "Indicators that were met")}
 STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "informational": "dim"}
+NOTHING = frozenset(("", "unknown", "none", "unlikely", "n/a", "-"))  # what authors write who know of none
 MOST = 3  # hosts named
 _NARROW = 120
 _NAME = 160
@@ -41,6 +42,13 @@ def usual(hit: Hit) -> str:
     if hit.of_host_days is None:
         return ""
     return f"{number(hit.host_days)} of {number(hit.of_host_days)} quiet host-days"
+
+
+def harmless(hit: Hit) -> str:
+    """Where its author says that a rule meets what is harmless; '' where that is not known."""
+    notes = hit.said.get("falsepositives")
+    told = [str(note) for note in notes] if isinstance(notes, list | tuple) else []
+    return "; ".join(note for note in told if note.strip(" .").lower() not in NOTHING)
 
 
 def table(hits: Sequence[Hit], width: int, most: int | None = None) -> Table:

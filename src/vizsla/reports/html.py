@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from vizsla import charts
 from vizsla.charts.ledger import ledger_rows
-from vizsla.faces import footer, words
+from vizsla.faces import footer, hits, words
 from vizsla.faces.detail import timeline
 from vizsla.faces.lineage import tree_rows
 from vizsla.faces.redact import redacted, tells_a_secret
@@ -74,6 +74,7 @@ def page(result: HuntResult, *, title: str = "Vizsla: findings") -> str:
         "tiers": [(t, n) for t in TIERS if (n := sum(f.tier == t for f in result.findings))],
         "techniques": Counter(a.technique for f in result.findings for a in {*f.attack}).most_common(12),
         "end": footer.lines(result),
+        "met": hits.kinds(result.hits),
         "seen": None if result.coverage is None else section(result.coverage),
         "style": _trusted(style),
         "script": _trusted(script),
@@ -158,7 +159,7 @@ def environment() -> Environment:
     )  # fmt: skip
     known.globals.update(
         where=where, span=words.period, tree_rows=tree_rows, bars=bars, timeline=timeline, native=native,
-        counted=words.counted, TITLE=_TITLE,
+        counted=words.counted, usual=hits.usual, hosts_of=hits.where, harmless=hits.harmless, TITLE=_TITLE,
     )  # fmt: skip
     return known
 
