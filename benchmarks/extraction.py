@@ -181,9 +181,15 @@ def listed(text: str) -> Values:
                     found["addresses"].add(one.lower() if one.count(":") != 1 else host)
             elif re.fullmatch(r"[a-z0-9-]+(?:\.[a-z0-9_-]+)+", host) and (is_address(host) or known_tld(host)):
                 suffix = host.rpartition(".")[2]
-                if "://" not in one and not defused and (suffix in ("py", "sh", "md", "pl", "zip") or one.count("/") > 9):
+                if (
+                    "://" not in one
+                    and not defused
+                    and (suffix in ("py", "sh", "md", "pl", "zip") or one.count("/") > 9)
+                ):
                     continue
-                put(found, "url" if "/" in re.sub(r"^\w+://", "", one) else "domain", re.sub(r"<[A-Za-z_ ]+>", "*", one))
+                put(
+                    found, "url" if "/" in re.sub(r"^\w+://", "", one) else "domain", re.sub(r"<[A-Za-z_ ]+>", "*", one)
+                )
                 if is_address(host):
                     found["addresses"].add(host)
                     found["domains"].discard(host)
@@ -283,7 +289,12 @@ SENTENCES = (
 
 def prose(values: Values, markup: str) -> str:
     """Values in sentences, tables and lists."""
-    lines = ["# Indicators", "", "The full analysis is available at https://www.example.com/blog/2020/a-report.html.", ""]
+    lines = [
+        "# Indicators",
+        "",
+        "The full analysis is available at https://www.example.com/blog/2020/a-report.html.",
+        "",
+    ]
     count = 0
     for kind in KINDS:
         for value in sorted(values[kind]):
@@ -335,7 +346,9 @@ def against_prose(folder: Path, known: Values, figures: dict[str, Figures]) -> N
                 right = value in wanted[kind] or value in hosts[kind]
                 one.right, one.false = one.right + right, one.false + (not right)
                 if not right:
-                    one.shown.append(f"false  {folder.name}.{markup}: {value}    {sentences.get((kind, value), '')[:160]}")
+                    one.shown.append(
+                        f"false  {folder.name}.{markup}: {value}    {sentences.get((kind, value), '')[:160]}"
+                    )
             for value in sorted(wanted[kind]):
                 met = value in found[kind]
                 one.met, one.missed = one.met + met, one.missed + (not met)

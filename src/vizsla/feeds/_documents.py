@@ -25,7 +25,40 @@ STUCK = 1 << 20  # characters of HTML without an end of a tag
 MEMORY = 3 << 30  # bytes that the reader of a PDF may take
 _NOTHING = frozenset({"script", "style", "noscript", "template", "svg", "iframe", "object", "head"})
 _BREAKS = frozenset(
-    ["p", "div", "section", "article", "header", "footer", "main", "aside", "nav", "blockquote", "figure", "figcaption", "address", "form", "fieldset", "dl", "dt", "dd", "br", "hr", "ul", "ol", "table", "tbody", "thead", "tfoot", "caption", "details", "summary", "center", "body", "html"]
+    [
+        "p",
+        "div",
+        "section",
+        "article",
+        "header",
+        "footer",
+        "main",
+        "aside",
+        "nav",
+        "blockquote",
+        "figure",
+        "figcaption",
+        "address",
+        "form",
+        "fieldset",
+        "dl",
+        "dt",
+        "dd",
+        "br",
+        "hr",
+        "ul",
+        "ol",
+        "table",
+        "tbody",
+        "thead",
+        "tfoot",
+        "caption",
+        "details",
+        "summary",
+        "center",
+        "body",
+        "html",
+    ]
 )
 
 

@@ -15,6 +15,7 @@ from vizsla.intel.attack import mentions
 from vizsla.intel.extract import Found, Marked, in_unit
 from vizsla.nouns.indicator import Claim, Mention, Refused, Tlp
 
+NO_TLP: Tlp = ""
 AHEAD = 2_000  # units by which it is known whether a report defuses its indicators, and what its TLP is
 MENTIONED = 64 << 20  # characters in which techniques are looked for: the report's own words stand before its lists
 _TEXTS = (".txt", ".text", ".md", ".markdown", ".mdown", ".adoc", ".asciidoc", ".asc", ".rst", ".rest", ".log", ".org")
@@ -81,7 +82,7 @@ def told(parts: Iterator[Unit | Refused], feed: str, document: str) -> Iterator[
     for part in ahead:
         if isinstance(part, Unit):
             marked.see(part)
-    tlp = next((_tlp(found) for p in ahead if isinstance(p, Unit) and (found := _TLP.search(p.text))), "")
+    tlp = next((_tlp(level) for p in ahead if isinstance(p, Unit) and (level := _TLP.search(p.text))), NO_TLP)
     spoken: set[tuple[str, str, bool]] = set()
     read = 0
     for part in chain(ahead, parts):

@@ -34,7 +34,29 @@ _FTP = re.compile(r"(?<![A-Za-z0-9])fxp(s?)://", re.IGNORECASE)
 _TELL = re.compile(r"[\[({<\\]|hx|xp|h\*|meow|\.\]|h-|h_|htx|://", re.IGNORECASE)
 _ESCAPED = re.compile(r"(?<![\w\\.:%-])[\w-]{1,63}(?:\\?\.[\w-]{1,63}){1,10}(?![\w\\])")
 _SPELT = re.compile(r"(?<![\w.-])[\w-]{1,63}(?:(?: dot | DOT )[\w-]{1,63}){1,8}(?![\w-])")
-_COMMON = frozenset(["a", "an", "the", "every", "each", "this", "that", "one", "no", "red", "blue", "black", "green", "white", "single", "first", "last", "of", "com"])
+_COMMON = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "every",
+        "each",
+        "this",
+        "that",
+        "one",
+        "no",
+        "red",
+        "blue",
+        "black",
+        "green",
+        "white",
+        "single",
+        "first",
+        "last",
+        "of",
+        "com",
+    ]
+)
 
 
 def defused(text: str) -> str:

@@ -6,29 +6,15 @@ import re
 from typing import Literal
 
 from vizsla.intel._defused import is_defused, plain
+from vizsla.intel._words import word_list
 from vizsla.intel.suffix import known_tld, public_suffix
 
-EXTENSIONS = frozenset(
-    ["exe", "dll", "sys", "bat", "cmd", "ps1", "psm1", "psd1", "vbs", "vbe", "js", "jse", "wsf", "wsh", "hta", "scr", "pif", "cpl", "ocx", "msi", "msp", "msc", "lnk", "inf", "reg", "jar", "class", "apk", "dex", "ipa", "elf", "ko", "dylib", "so", "py", "pyc", "pyd", "pl", "rb", "sh", "php", "php5", "phtml", "asp", "aspx", "ashx", "asmx", "jsp", "jspx", "do_", "doc", "docx", "docm", "dot", "dotm", "xls", "xlsx", "xlsm", "xlsb", "xla", "xlam", "xll", "ppt", "pptx", "pptm", "pps", "ppsx", "rtf", "odt", "ods", "pdf", "zip", "rar", "7z", "gz", "bz2", "xz", "tgz", "tar", "cab", "iso", "img", "vhd", "vhdx", "eml", "msg", "chm", "hlp", "swf", "tmp", "temp", "dat", "bin", "log", "txt", "csv", "tsv", "xml", "json", "yml", "yaml", "ini", "cfg", "conf", "db", "sqlite", "bak", "old", "plist", "dmg", "pkg", "app", "deb", "rpm", "md", "rst", "adoc", "htm", "html", "xhtml", "shtml", "css", "png", "jpg", "jpeg", "gif", "bmp", "ico", "svg", "mp3", "mp4", "avi", "mov", "wav", "url", "search-ms", "library-ms", "one", "onepkg", "mht", "mhtml", "cer", "crt", "pem", "pfx", "p12", "key", "der", "efi", "rom", "mui", "nls", "drv", "ax", "tlb", "manifest", "config", "nupkg", "vsix", "xpi", "crx", "war", "ear", "aar", "o", "a", "obj", "lib", "cpp", "c", "h", "hpp", "cs", "vb", "java", "kt", "go", "rs", "swift", "lua", "pas", "asm", "yar", "yara", "rules", "pcap", "pcapng", "evtx", "evt", "dmp", "hiv", "job", "pf", "mof", "bin64", "x64", "cda", "idx", "blob", "cache", "ps", "tpl", "wasm", "node", "ts", "tsx", "jsx", "vue", "ipynb", "xsl", "xslt", "dtd", "xsd", "sql", "mdb", "accdb", "pst", "ost", "ics", "vcf", "torrent", "onetoc2", "inc", "cgi", "action", "svc", "stackdump", "swp", "part", "crdownload", "ttf", "otf", "woff", "eot"]
-)
-"""Last parts of files' names."""
+EXTENSIONS = word_list("extensions")
+OTHER_ROOTS = word_list("other_roots")
 _BOTH = frozenset(part for part in EXTENSIONS if known_tld("x." + part))
-_SELDOM_FILES = frozenset({"app", "one", "so", "go", "do", "kt", "search"})  # last parts more often domains'
-_WITHIN_NAMES = frozenset({"tar", "min", "dll", "exe", "config", "spec", "test", "d"})
-OTHER_ROOTS = frozenset(["onion", "i2p", "bit", "bazar", "lib", "coin", "emc", "oz", "libre", "geek", "chan", "indy", "dyn", "parody", "pirate"])
-"""Top-level domains beside ICANN's that malware uses. Tor's stands in the public suffix list."""
-
-_PLATFORMS = frozenset(
-    ["win32", "win64", "win16", "msil", "androidos", "android_os", "msoffice", "msword", "msexcel", "mspowerpoint", "osx", "macos", "bat", "vbs", "js", "html", "script", "php", "powershell", "linux", "unix", "ios", "iphoneos", "python", "java", "symbos", "nsis", "autoit", "multi", "boot", "dos", "perl"]
-)
-_FAMILIES = frozenset(
-    ["trojan", "backdoor", "worm", "virus", "hacktool", "exploit", "riskware", "adware", "heur", "gen", "generik", "generic", "ransom", "spyware", "infostealer", "dropper", "downloader", "rootkit", "keylogger", "pua", "pup", "malware", "w32", "w64", "w97m", "vba", "eicar", "trojandownloader", "trojandropper", "trojan-spy", "trojan-downloader", "trojan-dropper", "trojan-banker", "trojan-ransom", "not-a-virus"]
-)
-_CODE = frozenset(
-    ["self", "this", "window", "document", "console", "process", "module", "exports", "sys", "os", "re", "math", "json", "string", "object", "array", "console", "obj", "args", "kwargs", "cls", "request", "response", "req", "res", "system", "microsoft", "java", "javax", "kotlin", "android", "node", "socket", "asp", "vb", "ado", "dot", "std", "np", "pd", "app.config", "url.parse", "path.join", "event", "elem", "node"]
-)
-_FRAMEWORKS = frozenset({"asp.net", "vb.net", "ado.net", "ml.net", "paint.net", "socket.io", "node.js", "next.js"})
-_REVERSED = frozenset({"com", "org", "net", "io", "gov", "edu", "de", "cn", "ru"})
+_SELDOM_FILES, _WITHIN_NAMES = word_list("seldom_files"), word_list("within_names")
+_PLATFORMS, _FAMILIES = word_list("platforms"), word_list("families")
+_CODE, _FRAMEWORKS, _REVERSED = word_list("code"), word_list("frameworks"), word_list("reversed")
 _HOSTING_WORDS = re.compile(
     r"\b(?:domains?|c&c|c2|c\.c|command[- ]and[- ]control|servers?|hosts?|hosted|hostnames?|dns|websites?|sites?|urls?|"
     r"network|resolv\w+|beacon\w*|phishing|infrastructure|contact\w*|sinkhole\w*|landing)\b",

@@ -1,4 +1,4 @@
-"""What only its words tell: mutexes and pipes by their heading, hashes by their label, where a path with blanks ends."""
+"""What only words tell: mutexes and pipes by their heading, hashes by their label, where a path with blanks ends."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from vizsla.intel import _patterns as p
+from vizsla.intel._words import word_list
 from vizsla.nouns.indicator import IndicatorType
 
 _SECRET = re.compile(r"key|uuid|guid|clsid|nonce|^iv$|salt|password|token|transaction|txid|commit", re.I)
@@ -20,14 +21,8 @@ _CUE = re.compile(
     re.IGNORECASE,
 )
 _LIKE_PATH = re.compile(r"[/~]|[A-Za-z]:\\|%\w+%\\|HK")
-_COMMON_FILES = frozenset(
-    ["cmd.exe", "powershell.exe", "pwsh.exe", "svchost.exe", "explorer.exe", "rundll32.exe", "regsvr32.exe", "mshta.exe", "wscript.exe", "cscript.exe", "schtasks.exe", "reg.exe", "net.exe", "net1.exe", "sc.exe", "wmic.exe", "lsass.exe", "winlogon.exe", "services.exe", "csrss.exe", "smss.exe", "spoolsv.exe", "taskhost.exe", "taskhostw.exe", "dllhost.exe", "conhost.exe", "notepad.exe", "calc.exe", "certutil.exe", "bitsadmin.exe", "msiexec.exe", "iexplore.exe", "chrome.exe", "firefox.exe", "msedge.exe", "outlook.exe", "winword.exe", "excel.exe", "powerpnt.exe", "acrord32.exe", "taskmgr.exe", "tasklist.exe", "taskkill.exe", "ipconfig.exe", "whoami.exe", "systeminfo.exe", "netsh.exe", "ping.exe", "nslookup.exe", "vssadmin.exe", "bcdedit.exe", "wevtutil.exe", "attrib.exe", "icacls.exe", "cacls.exe", "xcopy.exe", "robocopy.exe", "msbuild.exe", "installutil.exe", "regasm.exe", "csc.exe", "w3wp.exe", "iisreset.exe", "appcmd.exe", "userinit.exe", "wininit.exe", "sihost.exe", "runtimebroker.exe", "searchindexer.exe", "lsm.exe", "ntdll.dll", "kernel32.dll", "kernelbase.dll", "user32.dll", "advapi32.dll", "ws2_32.dll", "wininet.dll", "winhttp.dll", "shell32.dll", "ole32.dll", "oleaut32.dll", "gdi32.dll", "crypt32.dll", "bcrypt.dll", "ncrypt.dll", "amsi.dll", "clr.dll", "mscoree.dll", "msvcrt.dll", "ntoskrnl.exe", "hal.dll", "win32k.sys", "tcpip.sys", "ndis.sys", "samlib.dll", "urlmon.dll", "shlwapi.dll", "psapi.dll", "iphlpapi.dll", "dbghelp.dll", "comsvcs.dll", "readme.md", "readme.txt", "readme.adoc", "license.txt", "index.html", "index.htm", "index.php", "robots.txt", "package.json"]
-)
-_SYSTEM_FOLDERS = ("c:\\windows\\system32\\", "c:\\windows\\syswow64\\", "%windir%\\", "%systemroot%\\", "/bin/", "/usr/bin/",
-                   "/dev/", "/proc/", "c:\\windows\\")  # fmt: skip
-_COMMON_PATHS = frozenset(
-    ["/etc/passwd", "/etc/shadow", "/etc/hosts", "/dev/null", "/dev/tcp", "/bin/sh", "/bin/bash", "/usr/bin/env", "/dev/shm"]
-)
+_COMMON_FILES, _COMMON_PATHS = word_list("common_files"), word_list("common_paths")
+_SYSTEM_FOLDERS = tuple(sorted(word_list("system_folders")))
 
 
 def in_quotes(before: str, after: str) -> bool:
@@ -40,7 +35,7 @@ def object_type(label: str, words: str, kind: str) -> IndicatorType | None:
     for text in (label, words if kind != "row" else ""):
         for pattern, name in p.LABELS:
             if text and name in _OBJECTS and pattern.search(text):
-                return name  # type: ignore[return-value]
+                return name
     return None
 
 

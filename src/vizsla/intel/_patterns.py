@@ -45,8 +45,8 @@ PATH = re.compile(
 )
 PATH_REST = re.compile(r"[^\s\"'`<>|,;*?\ue00f“”]{1,512}+")
 PATH_SPACED = re.compile(
-    r" (?=(?:Files(?: \(x86\))?|and Settings|Data|Menu|Settings|Folders?|Support|Documents|Users|User|Update|Studio|Defender|"
-    r"Player|Explorer|Manager|Media|Common|Office|NT|Files)\b[^\"'`<>|*?:\n]{0,200}\\|\(x86\)\\)"
+    r" (?=(?:Files(?: \(x86\))?|and Settings|Data|Menu|Settings|Folders?|Support|Documents|Users?|Update|Studio|"
+    r"Defender|Player|Explorer|Manager|Media|Common|Office|NT|Files)\b[^\"'`<>|*?:\n]{0,200}\\|\(x86\)\\)"
 )
 QUOTED = re.compile(r"`([^`\n]{2,400})`|“([^”\n]{2,400})”|\"([^\"\n]{2,400})\"|(?<!\w)'([^'\n]{2,400})'(?!\w)")
 
@@ -60,7 +60,8 @@ JA4 = re.compile(
 )
 COLONS = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{2}:){7,31}[0-9A-Fa-f]{2}(?![\w:])")
 SERIAL = re.compile(
-    r"\bserial(?: ?(?:number|no\.?|#))?\W{0,8}(?:\d{10,50} \()?(?P<value>0x[0-9A-Fa-f]{8,64}|(?:[0-9A-Fa-f]{2}[: ]){7,31}[0-9A-Fa-f]{2}|"
+    r"\bserial(?: ?(?:number|no\.?|#))?\W{0,8}(?:\d{10,50} \()?(?P<value>0x[0-9A-Fa-f]{8,64}|"
+    r"(?:[0-9A-Fa-f]{2}[: ]){7,31}[0-9A-Fa-f]{2}|"
     r"[0-9A-Fa-f]{16,64})(?![0-9A-Za-z])",
     re.IGNORECASE,
 )
@@ -74,12 +75,15 @@ AGENT = re.compile(
 GLOBAL = re.compile(r"(?<![\w\\])(?:Global|Local)\\[^\s\"'`<>|,;]{3,256}")
 
 VERSION_BEFORE = re.compile(
-    r"(?:\bversions?|\bver\.?|\bv\.?|\bbuilds?|\brelease|\bfirmware|\bupdate|\brev\.?|\d to|\d and|\bbefore|\bOID)\s{0,2}$",
+    r"(?:\bversions?|\bver\.?|\bv\.?|\bbuilds?|\brelease|\bfirmware|\bupdate|\brev\.?|"
+    r"\d to|\d and|\bbefore|\bOID)\s{0,2}$",
     re.I,
 )
 KEY_BEFORE = re.compile(
-    r"\b(?P<what>imp ?hash|authenti ?hash|ja3s|ja3|hassh|thumbprint|fingerprint|certificate|commit|uuid|guid|clsid|nonce|iv|salt|"
-    r"(?:aes|rc4|rc6|xor|des|3des|encryption|decryption|session|api|secret|shared|private|public|hardcoded|hard-coded) ?key|key|"
+    r"\b(?P<what>imp ?hash|authenti ?hash|ja3s|ja3|hassh|thumbprint|fingerprint|certificate|"
+    r"commit|uuid|guid|clsid|nonce|iv|salt|"
+    r"(?:aes|rc4|rc6|xor|des|3des|encryption|decryption|session|api|secret|shared|private|public|"
+    r"hardcoded|hard-coded) ?key|key|"
     r"password|token|transaction|txid|md5|sha-?(?:1|224|256|384|512))\b[^0-9]{0,24}$",
     re.IGNORECASE,
 )
@@ -96,7 +100,8 @@ LABELS = (
     (re.compile(r"\buser[- ]?agents?\b", re.I), "user_agent"),
 )
 PUBLISHED = re.compile(
-    r"\b(?:blog ?posts?|blog|white ?papers?|papers?|reports?|published|publication|available|see|read|more (?:info\w*|details)|"
+    r"\b(?:blog ?posts?|blog|white ?papers?|papers?|reports?|published|publication|available|see|read|"
+    r"more (?:info\w*|details)|"
     r"described|document(?:ed|ation)?|references?|repository|github|presentation|articles?|tweets?|press|advisory|"
     r"according|source|credits?|licen[cs]e\w*|wiki\w*|summar\w+|analysis|investigation\w*|research\w*|visit|contact us|"
     r"follow|download(?:ed)? from our|learn|e-?mail us|feedback|questions|found (?:here|at|on))\b",
@@ -108,8 +113,8 @@ BYSTANDERS = re.compile(
 )
 """A heading or column of what is not the attacker's."""
 INNOCENT = re.compile(
-    r"\b(?:legitimate|benign|clean|official|genuine|vendor's) (?:and \w+ )?(?:domains?|web ?sites?|sites?|servers?|services?|"
-    r"urls?|address(?:es)?|web ?pages?)\W{0,4}$",
+    r"\b(?:legitimate|benign|clean|official|genuine|vendor's) (?:and \w+ )?(?:domains?|web ?sites?|sites?|servers?|"
+    r"services?|urls?|address(?:es)?|web ?pages?)\W{0,4}$",
     re.IGNORECASE,
 )
 """What stands before a name that is said to be nobody's weapon, defused or not."""

@@ -64,7 +64,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Attack:
-    """The framework's facts. Techniques, groups, software, campaigns and data components by id, tactics by short name."""
+    """The framework's facts: techniques, groups, software, campaigns, data components by id, tactics by short name."""
 
     version: str
     notice: str
@@ -77,7 +77,7 @@ class Attack:
     revoked: Mapping[str, str]  # old id -> new id
 
     def technique(self, id: str) -> Technique | None:
-        """The technique of an id, of the one that took its place, or, where a sub-technique is unknown, its parent's."""
+        """The technique of an id, or the one that took its place; the parent of a sub-technique that is unknown."""
         upper = id.strip().upper()
         upper = self.revoked.get(upper, upper)
         return self.techniques.get(upper) or self.techniques.get(upper.partition(".")[0])
