@@ -133,6 +133,9 @@ class Keyed:
         """The rows that hold now, in pieces of 65,536 at most."""
         files = self._files()
         self._prepared(files)
+        return self._batches(files)
+
+    def _batches(self, files: Sequence[_File]) -> Iterator[pa.RecordBatch]:
         for file in files:
             with pq.ParquetFile(file.path) as parquet:
                 for batch in parquet.iter_batches(batch_size=1 << 16):
@@ -149,16 +152,18 @@ class Keyed:
 
         def kept() -> Iterator[pa.RecordBatch]:
             nonlocal gone
-            for batch in self.batches():
+            for batch in self._batches(files):
                 left = batch if keep is None else batch.filter(keep(batch))
                 gone += batch.num_rows - left.num_rows
                 yield left
 
-        upto = self._prepared(self._files())
+        files = self._files()
+        upto = self._prepared(files)
         doomed = keep is not None and any(pc.any(pc.invert(keep(batch))).as_py() for batch in self.batches())
         if doomed or self._index.superseded:
             self._floor.write_text(str(upto + doomed), encoding="ascii")
             self._index.clear()  # first: it must never know keys that the table has not
+            self._prepared(files)  # in memory, for what `kept` asks: the writer cannot wait for another reader
             self._write(pa.RecordBatchReader.from_batches(self.schema, kept()), overwrite=True)
             self._prepared(self._files(), save=True)
         hours = int(clean.total_seconds() // 3600)

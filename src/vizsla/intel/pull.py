@@ -58,6 +58,10 @@ def pull(store: Store, name: str, now: datetime, *, ask: Mapping[str, Ask] | Non
     cursor = feed.cursor
     with store.load(now) as load:
         try:
+            if feed.kind not in by_kind:
+                raise FeedError(
+                    f"servers of kind {feed.kind!r} are unknown", where=name, fix="add it again with --kind"
+                )
             answer = by_kind[feed.kind](feed)
             load.take(answer, name, feed.terms)
             cursor = answer.cursor

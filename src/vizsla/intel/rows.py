@@ -87,7 +87,7 @@ def claims(said: Sequence[Claim], terms: Terms, now: datetime, place: str = "") 
     sources: list[str] = []
     loose: list[bool] = []
     for claim in said:
-        source = claim.source
+        source = claim.source if claim.source.isascii() else _safe(claim.source)
         own = _OBJECT.search(source)
         if place and not own:
             source = f"{place}: {source}" if source else place
@@ -106,8 +106,8 @@ def claims(said: Sequence[Claim], terms: Terms, now: datetime, place: str = "") 
         digests.append(digest | _REVOKED if claim.revoked else digest)
     columns: dict[str, pa.Array] = {"id": pa.array([claim.id for claim in kept], pa.string())}
     for name in _TEXT:
-        columns[name] = pa.array([getattr(claim, name) for claim in kept], pa.string())
-    columns["source"] = pa.array(sources, pa.string())
+        texts = sources if name == "source" else [getattr(claim, name) for claim in kept]
+        columns[name] = pa.array(texts, pa.string())
     for name in TIMES:
         columns[name] = pa.array([_utc(getattr(claim, name)) for claim in kept], _TIME)
     for name in LISTS:
@@ -204,7 +204,7 @@ def _apply(columns: dict[str, pa.Array], terms: Terms, now: datetime) -> None:
     if terms.valid_days is not None:
         own = pc.coalesce(columns["valid_from"], columns["modified"], columns["created"], pa.scalar(now, _TIME))
         ends = pc.add(own, pa.scalar(terms.valid_days * 86_400_000_000, pa.duration("us")))
-        columns["valid_until"] = pc.coalesce(columns["valid_until"], pc.min_element_wise(ends, _LAST))
+        columns["valid_until"] = pc.coalesce(columns["valid_until"], pc.if_else(pc.less(ends, _LAST), ends, _LAST))
 
 
 def _utc(time: datetime | None) -> datetime | None:

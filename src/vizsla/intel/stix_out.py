@@ -74,13 +74,13 @@ def unsaid(found: pa.Table) -> int:
 
 
 def _object(row: dict[str, Any], said: str) -> dict[str, Any]:
-    made = _stamp(row["added"])
+    changed = _stamp(row["confirmed"])  # so that what aged does not come back young
     found: dict[str, Any] = {
         "type": "indicator",
         "spec_version": "2.1",
         "id": f"indicator--{uuid.uuid5(SPACE, row['id'])}",
-        "created": made,
-        "modified": made,
+        "created": min(changed, _stamp(row["added"])),
+        "modified": changed,
         "name": f"{row['type']} {row['value']}"[:250],
         "indicator_types": ["malicious-activity"],
         "pattern": said,

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from vizsla.intel import kept
+from vizsla.intel import decay, kept
 from vizsla.intel.store import Store
 from vizsla.intel.view import combined
 
@@ -58,10 +58,14 @@ def parameters() -> dict[str, Any]:
     return said
 
 
-def prior(found: pa.Table, voices: Mapping[str, Voice] | None = None) -> pa.Table:
-    """`id`, prior `bits` (0 to 12) and `exempt` (from the cap by host-days) of indicators as `active` gives them."""
+def prior(found: pa.Table, voices: Mapping[str, Voice] | None = None, times: pa.Array | None = None) -> pa.Table:
+    """`id`, prior `bits` (0 to 12) and `exempt` (from the cap by host-days) of indicators as `active` gives them.
+
+    `times`: one a row, of the event that met it (UTC): the indicator is as old as it was then, so that a log of the
+    report's own year is held against what was fresh that year. Without: as old as at the time that `active` is of.
+    """
     own = parameters()
-    belief = _belief(found, voices or {})
+    belief = _belief(found, voices or {}) * (_left(found) if times is None else _left_at(found, times))
     kinds = pc.dictionary_encode(_whole(found.column("type")))
     most = np.array([float(own["most"].get(type, 0)) for type in kinds.dictionary.to_pylist()])
     worth = most[np.asarray(kinds.indices)] if len(found) else most
@@ -77,9 +81,22 @@ def _belief(found: pa.Table, voices: Mapping[str, Voice]) -> np.ndarray[Any, np.
     stated = np.asarray(pc.list_flatten(said).fill_null(float(parameters()["unsaid"])), np.float64)
     sure = stated * loud[np.asarray(names.indices)] if len(stated) else stated
     whole = combined(sure, np.asarray(pc.list_parent_indices(feeds)).astype(np.int64), len(found))
+    return np.asarray(np.nan_to_num(whole) / 100)
+
+
+def _left(found: pa.Table) -> decay.Floats:
+    """What age has left of each, at the time that the view is of: 0 to 1."""
     base = np.asarray(found.column("base"), np.float64)
     left = np.divide(np.asarray(found.column("score"), np.float64), base, out=np.zeros_like(base), where=base > 0)
-    return np.asarray(np.nan_to_num(whole) / 100 * np.clip(left, 0, 1))
+    return np.asarray(np.clip(left, 0, 1))
+
+
+def _left_at(found: pa.Table, times: pa.Array) -> decay.Floats:
+    """The same at a time of its own for each; an unknown time ages nothing."""
+    kinds = pc.dictionary_encode(_whole(found.column("type")))
+    gone = pc.subtract(times.cast(pa.timestamp("us", tz="UTC")), found.column("confirmed").combine_chunks())
+    spent = np.asarray(gone.cast(pa.int64()).fill_null(0))
+    return decay.share(kinds.dictionary.to_pylist(), np.asarray(kinds.indices), spent)
 
 
 def voice(record: Record, overlap: float, stale_days: float) -> Voice:
