@@ -300,7 +300,7 @@ def test_addresses_are_read_as_ipaddress_reads_them(words):
     import ipaddress
 
     cut = runs(pa.array(words, pa.string()))
-    at, numbers = fours(cut.text, cut.start, cut.length)
+    at, numbers = fours(cut.text, cut.start, cut.length, cut.code)
     whole = {}
     for run, number in zip(at, numbers, strict=True):
         whole[bytes(cut.text[cut.start[run] : cut.start[run] + cut.length[run]]).decode()] = int(number)

@@ -8,19 +8,22 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv6Network, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Network, ip_address, ip_network
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.intel.columns import Looked
 from vizsla.intel.fragments import fragments
-from vizsla.intel.runs import I64, U8
+from vizsla.intel.runs import I64, U8, U64
 from vizsla.intel.wanted import Wanted
 from vizsla.intel.wild import WILD, standing
 
 _LITERAL = re.compile(r"[^*?]+")
+_FEW = 256  # texts that are sooner read one by one
 _LISTED = 2_000  # literals that are looked for at once; with more, every value is compared
 
 
@@ -118,12 +121,37 @@ def sixes(text: U8, ends: I64) -> I64:
     return found
 
 
-def fours(text: U8, start: I64, length: I64) -> tuple[I64, I64]:
+def fours(text: U8, start: I64, length: I64, code: U64) -> tuple[I64, I64]:
     """Which runs are IPv4 addresses, and which: (places among the runs, addresses as numbers)."""
-    digit = text[start] - np.uint8(48) < 10
-    at = np.flatnonzero(digit & (length >= 7) & (length <= 15) & (text[start + length - 1] - np.uint8(48) < 10))
+    at = np.flatnonzero((length >= 7) & (length <= 15))
+    first = start[at]
+    at = at[(text[first] - np.uint8(48) < 10) & (text[first + length[at] - 1] - np.uint8(48) < 10)]
+    first = start[at]
+    at = at[(text[first + 1] == 46) | (text[first + 2] == 46) | (text[first + 3] == 46)]
     if not len(at):
         return at, at
+    _, first, back = np.unique(code[at], return_index=True, return_inverse=True)
+    if len(first) < _FEW:
+        texts = [text[s : s + n].tobytes() for s, n in zip(start[at[first]], length[at[first]], strict=True)]
+        addresses = np.array([_four(one) for one in texts], dtype=np.int64)
+        once = addresses >= 0
+    else:
+        once, addresses = _parsed(text, start, length, at[first])
+    good = once[back]
+    return at[good], addresses[back[good]]
+
+
+@lru_cache(65_536)
+def _four(text: bytes) -> int:
+    """The number of an IPv4 address; -1 for what is none."""
+    try:
+        return int(IPv4Address(text.decode("ascii")))
+    except ValueError:  # of which one that is no ASCII is one
+        return -1
+
+
+def _parsed(text: U8, start: I64, length: I64, at: I64) -> tuple[npt.NDArray[np.bool_], I64]:
+    """Which of these runs are addresses, and what they are."""
     address, octet, digits = (np.zeros(len(at), np.int64) for _ in range(3))
     dots, good = np.zeros(len(at), np.int64), np.ones(len(at), bool)
     for place in range(16):
@@ -139,5 +167,4 @@ def fours(text: U8, start: I64, length: I64) -> tuple[I64, I64]:
         octet = np.where(closing, 0, np.where(number, octet * 10 + byte - 48, octet))
         digits = np.where(closing, 0, digits + number)
         good &= octet < 1000
-    good &= dots == 3
-    return at[good], address[good]
+    return good & (dots == 3), address

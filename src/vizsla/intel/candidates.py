@@ -64,9 +64,7 @@ def candidates(wanted: Wanted, table: str, columns: Sequence[Looked], told: Told
 def _held(column: Looked, wanted: Wanted, beside: tuple[str, str] | None) -> frozenset[int]:
     """The kinds of these indicators that a column can hold."""
     host = beside is not None and column.name == beside[0]
-    return frozenset(
-        kind for kind, type in enumerate(wanted.types) if column.holds(type) or (type == "url" and host)
-    )
+    return frozenset(kind for kind, type in enumerate(wanted.types) if column.holds(type) or (type == "url" and host))
 
 
 def _among(wanted: Wanted, seen: U64) -> list[int]:

@@ -77,9 +77,13 @@ class Found:
         ids = pc.unique(table.column("indicator")).to_pylist()
         named = self._feeds(ids) if self._feeds is not None else {}
         places = pc.index_in(table.column("indicator"), pa.array(ids, pa.string()))
-        feeds = pa.array([sorted(named.get(one, ())) for one in ids], pa.list_(pa.string())).take(places.combine_chunks())
+        feeds = pa.array([sorted(named.get(one, ())) for one in ids], pa.list_(pa.string())).take(
+            places.combine_chunks()
+        )
         table = table.append_column("feeds", feeds)
-        table = table.append_column("matched", pa.repeat(pa.scalar(self._now, pa.timestamp("us", tz="UTC")), len(table)))
+        table = table.append_column(
+            "matched", pa.repeat(pa.scalar(self._now, pa.timestamp("us", tz="UTC")), len(table))
+        )
         return pa.table([_signed(table.column(f.name)).cast(f.type) for f in _KEPT], schema=_KEPT)
 
     def read(self, columns: Sequence[str] | None = None, filters: Any = None) -> pa.Table:

@@ -29,6 +29,7 @@ from vizsla.intel.wild import standing
 if TYPE_CHECKING:
     from vizsla.lake import Scan
 
+_NONE = np.zeros(0, np.int64)
 WITHIN = "within"
 """The key of a hit's `keys` under which stands what was met, where it is but a part of the value."""
 
@@ -106,6 +107,7 @@ class Looking:
         self.matcher, self.seen = matcher, seen
         self.wanted: list[Wanted] = [load(folder) for folder in matcher.folders]
         self.pair = parted(matcher.table)
+        self._fours = seen is not None or any(wanted.prefixes for wanted in self.wanted)
 
     @cached_property
     def apart(self) -> list[Apart]:
@@ -130,10 +132,11 @@ class Looking:
         asked: list[list[tuple[I64, I64]]] = [[] for _ in self.wanted]
         for begin, share in shares(values):
             cut = runs(share)
+            four = fours(cut.text, cut.start, cut.length, cut.code) if self._fours else (_NONE, _NONE)
             if self.seen is not None:
-                self._keep(group, bounds, begin, cut)
+                self._keep(group, bounds, begin, cut, four)
             for mine, wanted in zip(asked, self.wanted, strict=True):
-                mine += [(places + begin, numbers) for places, numbers in _candidates(wanted, cut)]
+                mine += [(places + begin, numbers) for places, numbers in _candidates(wanted, cut, four)]
             self._sixes(group, bounds, begin, cut, share, hits)
         waiting: dict[int, list[tuple[int, int]]] = {}
         for number, mine in enumerate(asked):
@@ -190,15 +193,15 @@ class Looking:
                     if column.holds(self.wanted[number].named(held)[0]):
                         hits[of].append(Hit(place + begin - int(bounds[of]), number, held, text))
 
-    def _keep(self, group: list[Part], bounds: I64, begin: int, cut: Runs) -> None:
+    def _keep(self, group: list[Part], bounds: I64, begin: int, cut: Runs, four: tuple[I64, I64]) -> None:
         assert self.seen is not None
         if len(group) == 1:
-            self.seen.add(group[0].looked.name, cut.code, *fours(cut.text, cut.start, cut.length))
+            self.seen.add(group[0].looked.name, cut.code, four[1])
             return
         of = np.searchsorted(bounds, cut.values(np.arange(len(cut.code))) + begin, side="right") - 1
         for number in np.unique(of).tolist():
-            at = np.flatnonzero(of == number)
-            self.seen.add(group[number].looked.name, cut.code[at], *fours(cut.text, cut.start[at], cut.length[at]))
+            own = four[1][of[four[0]] == number]
+            self.seen.add(group[number].looked.name, cut.code[of == number], own)
 
     def _apart_urls(
         self, host: Part, waiting: dict[int, list[tuple[int, int]]], batch: pa.RecordBatch
@@ -287,13 +290,13 @@ def _stood(type: str, value: str, given: str, within: bool) -> str | None:
     return standing(type, value, fragments(type, given, within))
 
 
-def _candidates(wanted: Wanted, cut: Runs) -> Iterator[tuple[I64, I64]]:
+def _candidates(wanted: Wanted, cut: Runs, four: tuple[I64, I64]) -> Iterator[tuple[I64, I64]]:
     """Values that may hold an indicator: (the values' places, the indicators' numbers)."""
     at, by = wanted.looked_up(cut.code)
     if len(at):
         yield cut.values(at), by
     if wanted.prefixes:
-        which, addresses = fours(cut.text, cut.start, cut.length)
+        which, addresses = four
         near, by = wanted.networks(addresses.astype(np.uint64))
         if len(near):
             yield cut.values(which[near]), by

@@ -18,6 +18,7 @@ from vizsla.intel.runs import I64, U64, codes_of
 SEEN = pa.schema([("day", pa.string()), ("column", pa.string()), ("what", pa.string()), ("codes", pa.binary())])
 RUNS, FOURS = "run", "ipv4"
 _REMEMBERED = 1 << 16  # the runs of a column that came last, which mostly come again
+_SPREAD, _TOP, _MARK = np.uint64(0x9E3779B97F4A7C15), np.uint64(48), np.uint64(1 << 63)
 _MERGED_AT = 4_000_000  # numbers of a column that are kept before equal ones are dropped
 _TOLD_AT = 32_000_000  # numbers that a worker holds
 
@@ -37,7 +38,7 @@ class Seen:
         """Whether so much is held that it had better be told."""
         return sum(map(abs, self._sizes.values())) > _TOLD_AT
 
-    def add(self, column: str, codes: U64, _places: I64, addresses: I64) -> None:
+    def add(self, column: str, codes: U64, addresses: I64) -> None:
         """Runs of a column, and the IPv4 addresses among them."""
         if self.day != self._last_day:
             self._last.clear()
@@ -50,7 +51,12 @@ class Seen:
         last[fresh & np.uint64(_REMEMBERED - 1)] = fresh
         self._more((self.day, column, RUNS), fresh)
         if len(addresses):
-            self._more((self.day, column, FOURS), np.unique(addresses.astype(np.uint64)))
+            numbers = addresses.astype(np.uint64)
+            slot = (numbers * _SPREAD) >> _TOP
+            marked = numbers | _MARK  # so that none is taken for a run
+            new = numbers[last[slot] != marked]
+            last[(new * _SPREAD) >> _TOP] = new | _MARK
+            self._more((self.day, column, FOURS), new)
 
     def addresses(self, column: str, found: Mapping[str, str]) -> None:
         """IPv6 addresses, by their normal forms."""

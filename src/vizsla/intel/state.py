@@ -1,9 +1,9 @@
 """What was matched so far, kept beside a lake: `sightings` holds which events were asked for which indicators.
 
-    state.json     table by table, up to which version; the sets of indicators; the version of what was found
-    wanted/        sets of indicators (`wanted.build`)
-    seen/TABLE/    what runs there were, a file for each pass (`seen.SEEN`)
-    found/         the sightings, a Delta table
+state.json     table by table, up to which version; the sets of indicators; the version of what was found
+wanted/        sets of indicators (`wanted.build`)
+seen/TABLE/    what runs there were, a file for each pass (`seen.SEEN`)
+found/         the sightings, a Delta table
 """
 
 from __future__ import annotations

@@ -1,0 +1,166 @@
+"""Sightings: which events met which indicators; read, told as STIX 2.1, and sent to MISP where somebody asks for it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+
+from vizsla.errors import FeedError
+from vizsla.intel.found import Found
+from vizsla.intel.objects import observable, pattern_of
+from vizsla.intel.state import ROOM
+
+if TYPE_CHECKING:
+    from vizsla.lake import Lake
+
+_SPACE = uuid.UUID("6f1c7f3e-6a5e-5a5c-9a3b-0f7d6a1f2b60")  # of the ids that are made here: equal things, equal ids
+_PATIENCE = 60.0  # seconds that MISP may take for an answer
+Source = "vizsla"
+
+
+def sightings(lake: Lake, indicators: Sequence[str] | None = None) -> pa.Table:
+    """The sightings that `search.search` kept (SIGHTINGS), of all indicators or these, in no certain order."""
+    filters = None if indicators is None else [("indicator", "in", list(indicators))]
+    return Found(lake.room(ROOM) / "found", None, datetime.now(UTC)).read(filters=filters)
+
+
+def last_seen(lake: Lake) -> pa.Table:
+    """Of each indicator that was seen: `id` and `last`, the newest event's time (UTC; null where none has a time)."""
+    held = Found(lake.room(ROOM) / "found", None, datetime.now(UTC)).read(["indicator", "_time"])
+    found = held.group_by("indicator").aggregate([("_time", "max")])
+    return pa.table({"id": found.column("indicator"), "last": found.column("_time_max")})
+
+
+def bundle(found: pa.Table, indicators: pa.Table, now: datetime | None = None) -> dict[str, Any]:
+    """Sightings as a STIX 2.1 bundle: for each an indicator, what was observed, and the sighting that ties them.
+
+    `found`: rows of SIGHTINGS; `indicators`: id, type, value of those that they name. Events of one host and value are
+    one sighting with their number. Ids are the same whenever the same is told. Raises FeedError where an indicator
+    that was seen is missing among `indicators`.
+    """
+    moment = _stamp(now or datetime.now(UTC))
+    named = {row["id"]: row for row in indicators.select(["id", "type", "value"]).to_pylist()}
+    reporter = {
+        "type": "identity", "spec_version": "2.1", "id": f"identity--{uuid.uuid5(_SPACE, 'identity')}",
+        "created": "2026-01-01T00:00:00.000Z", "modified": "2026-01-01T00:00:00.000Z", "name": "Vizsla",
+        "identity_class": "system",
+    }  # fmt: skip
+    objects: dict[str, dict[str, Any]] = {reporter["id"]: reporter}
+    for group in _grouped(found):
+        about = named.get(group["indicator"])
+        if about is None:
+            raise FeedError(f"no such indicator: {group['indicator']}", fix="give all indicators that were seen")
+        for made in _objects(group, about, reporter["id"], moment):
+            objects.setdefault(made["id"], made)
+    content = "".join(sorted(objects))
+    return {"type": "bundle", "id": f"bundle--{uuid.uuid5(_SPACE, content)}", "objects": list(objects.values())}
+
+
+def _grouped(found: pa.Table) -> Iterator[dict[str, Any]]:
+    """Events of one indicator, table, host, field and value as one: their number, first and last time."""
+    keys = ["indicator", "table", "_host", "field", "value", "within"]
+    grouped = found.group_by(keys).aggregate(
+        [("_time", "min"), ("_time", "max"), ("matched", "min"), ([], "count_all")]
+    )
+    yield from grouped.sort_by([(key, "ascending") for key in keys]).to_pylist()
+
+
+def _objects(
+    group: Mapping[str, Any], about: Mapping[str, str], reporter: str, moment: str
+) -> Iterator[dict[str, Any]]:
+    first = _stamp(group["_time_min"] or group["matched_min"])
+    last = _stamp(group["_time_max"] or group["matched_min"])
+    seen = observable(about["type"], group["within"] or group["value"], about["value"])
+    common = {"spec_version": "2.1", "created_by_ref": reporter, "created": moment, "modified": moment}
+    indicator = {
+        "type": "indicator", "id": _id("indicator", about["id"]), **common,
+        "name": f"{about['type']}: {about['value']}",
+        "pattern": pattern_of(about["type"], about["value"]), "pattern_type": "stix", "valid_from": first,
+    }  # fmt: skip
+    key = json.dumps([group[name] for name in ("indicator", "table", "_host", "field", "value")])
+    observed = {
+        "type": "observed-data", "id": _id("observed-data", f"{key}{first}{last}{group['count_all']}"), **common,
+        "first_observed": first, "last_observed": last, "number_observed": min(group["count_all"], 999_999_999),
+        "object_refs": [seen["id"]],
+    }  # fmt: skip
+    sighting = {
+        "type": "sighting", "id": _id("sighting", f"{key}{first}{last}{group['count_all']}"), **common,
+        "description": f"{group['table']}.{group['field']} on {group['_host'] or 'an unknown host'}",
+        "first_seen": first, "last_seen": last, "count": min(group["count_all"], 999_999_999),
+        "sighting_of_ref": indicator["id"], "observed_data_refs": [observed["id"]], "where_sighted_refs": [reporter],
+    }  # fmt: skip
+    yield from (indicator, seen, observed, sighting)
+
+
+def _id(kind: str, key: str) -> str:
+    return f"{kind}--{uuid.uuid5(_SPACE, key)}"
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+class Misp(Protocol):
+    """What of PyMISP is used: told apart so that it need not be installed."""
+
+    def add_sighting(self, sighting: dict[str, Any], attribute: Any = None, pythonify: bool = False) -> Any: ...
+
+
+def push(found: pa.Table, indicators: pa.Table, address: str, *, verify: bool = True) -> int:
+    """Send sightings to a MISP at `address` (https://…): one for each value and host, by the value as MISP knows it.
+
+    The key comes from the environment or the keyring (`secrets.credentials`: VIZSLA_TOKEN). Returns how many MISP took.
+    Raises FeedError where pymisp or the key is missing, MISP is not reached, or refuses one for another reason than
+    that it does not know the value.
+    """
+    return sum(1 for _ in _sent(found, indicators, _connected(address, verify=verify), address))
+
+
+def _sent(found: pa.Table, indicators: pa.Table, misp: Misp, address: str) -> Iterator[dict[str, Any]]:
+    values = dict(zip(indicators["id"].to_pylist(), indicators["value"].to_pylist(), strict=True))
+    for group in _grouped(found):
+        last = group["_time_max"] or group["matched_min"]
+        sighting = {
+            "values": [values.get(group["indicator"], group["within"] or group["value"])],
+            "timestamp": int(last.timestamp()), "source": Source, "type": "0",
+        }  # fmt: skip
+        answer = misp.add_sighting(sighting)
+        if isinstance(answer, dict) and answer.get("errors"):
+            status = answer["errors"][0] if isinstance(answer["errors"], list | tuple) else 0
+            if status in (400, 403, 404) and "attribute" in json.dumps(answer["errors"]).lower():
+                continue  # MISP has no such value: nothing to be sighted
+            raise FeedError(f"MISP refused a sighting: {answer['errors']}", where=address, fix="check the key's rights")
+        yield sighting
+
+
+def _connected(address: str, *, verify: bool) -> Misp:
+    try:
+        import requests
+        from pymisp import PyMISP, PyMISPError
+    except ImportError as error:
+        raise FeedError("pymisp is not installed", fix="pip install 'vizsla[intel]'") from error
+    from vizsla.secrets import credentials
+
+    key = credentials(urlsplit(address).netloc)
+    if not key.token:
+        raise FeedError("there is no key for this MISP", where=address, fix="set VIZSLA_TOKEN, or use the keyring")
+    try:
+        connected: Misp = PyMISP(address, key.token, ssl=verify, tool=Source, timeout=_PATIENCE)
+    except (PyMISPError, requests.RequestException) as error:
+        raise FeedError(f"MISP is not reached: {error}", where=address, fix="check the address and the key") from error
+    return connected
+
+
+def counted(found: pa.Table) -> pa.Table:
+    """Of each indicator: how many events, on how many hosts, first and last; the most seen first."""
+    told = found.group_by("indicator").aggregate(
+        [("_id", "count"), ("_host", "count_distinct"), ("_time", "min"), ("_time", "max")]
+    )
+    names = ["indicator", "events", "hosts", "first", "last"]
+    return told.rename_columns(names).sort_by([("events", "descending"), ("indicator", "ascending")])
