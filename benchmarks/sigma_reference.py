@@ -258,3 +258,19 @@ def found(lake: Lake, documents: Mapping[str, Mapping[str, object]], looks: Sequ
         result.pairs |= part.pairs
         result.failed |= part.failed
     return result
+
+
+def matched(lake: Lake, rules: Sequence[Rule]) -> set[Pair]:
+    """What Vizsla finds in a lake."""
+    from vizsla.engines import connect
+    from vizsla.hit import Hitting
+    from vizsla.sigma.match import matchers
+
+    scans = {table: lake.scan(table) for table in lake.tables()}
+    pairs: set[Pair] = set()
+    with connect("duckdb") as engine:
+        for one in matchers(rules, scans.values())[0]:
+            mapper = Hitting(one)
+            for batch in engine.map(scans[one.table], mapper.columns, mapper):
+                pairs.update(zip(batch.column("by").to_pylist(), batch.column(ID).to_pylist(), strict=True))
+    return pairs

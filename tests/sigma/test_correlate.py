@@ -93,6 +93,13 @@ def test_numbers_of_a_field(kind: str, test: tuple[str, float], fires: bool) -> 
     assert bool(len(correlate(table(hits), [wanted]))) is fires
 
 
+def test_an_event_that_two_rules_met_adds_its_number_once() -> None:
+    hits = [Met(e, by, 1, (("Bytes", v),)) for e, by, v in (("A", "a", "10"), ("A", "b", "10"), ("B", "b", "30"))]
+    for kind, measured in (("value_sum", 40), ("value_avg", 20), ("value_median", 20)):
+        wanted = asks(kind, ("a", "b"), tests=(("eq", measured),), fields=("Bytes",))
+        assert len(correlate(table(hits), [wanted])) == 1, kind
+
+
 def test_rules_near_one_another_in_any_order_and_in_their_order() -> None:
     near = asks("temporal", ("a", "b"), group_by=("User",))
     ordered = asks("temporal_ordered", ("a", "b"), group_by=("User",))
