@@ -33,20 +33,27 @@ def pattern(how: str, literal: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """Values laid one after another. `begins`: where each begins, and where the last one's edge ends."""
+    """Values laid one after another. `begins`: where each begins, and where the last one ends, edges counted in."""
 
     data: npt.NDArray[np.uint8]
     begins: I64
+    edges: bool
 
 
-def lay(values: pa.Array) -> Laid:
-    """Lay out a string array without nulls."""
+def lay(values: pa.Array, edges: bool = True) -> Laid:
+    """Lay out a string array without nulls; with an edge before, between and behind the values, or with none."""
+    if not len(values):
+        return Laid(np.frombuffer(EDGE, np.uint8)[: int(edges)], np.full(1, int(edges)), edges)
+    if not edges:  # as they lie
+        offsets = np.frombuffer(values.buffers()[1], np.int32, len(values) + 1, values.offset * 4).astype(np.int64)
+        if offsets[-1] == offsets[0]:
+            return Laid(np.zeros(0, np.uint8), offsets - offsets[0], edges)
+        data = np.frombuffer(values.buffers()[2], np.uint8, int(offsets[-1] - offsets[0]), int(offsets[0]))
+        return Laid(data, offsets - offsets[0], edges)
     whole = pc.binary_join_element_wise(values.cast(pa.large_binary()), _NOTHING, _EDGE)
-    if not len(whole):
-        return Laid(np.frombuffer(EDGE, np.uint8), np.ones(1, np.int64))
     offsets = np.frombuffer(whole.buffers()[1], np.int64, len(whole) + 1, whole.offset * 8)
     data = np.frombuffer(whole.buffers()[2], np.uint8, int(offsets[-1] - offsets[0]), int(offsets[0]))
-    return Laid(np.concatenate((np.frombuffer(EDGE, np.uint8), data)), offsets - offsets[0] + 1)
+    return Laid(np.concatenate((np.frombuffer(EDGE, np.uint8), data)), offsets - offsets[0] + 1, edges)
 
 
 class Automaton:
@@ -55,6 +62,7 @@ class Automaton:
     def __init__(self, patterns: Sequence[bytes]) -> None:
         """`patterns` distinct, none empty."""
         self.size = len(patterns)
+        self.edges = any(EDGE in one for one in patterns)
         self._longest = max(map(len, patterns), default=1)
         kind = ahocorasick_rs.Implementation
         dense = sum(map(len, patterns)) <= _DENSE
@@ -73,7 +81,10 @@ class Automaton:
         return most
 
     def find(self, laid: Laid) -> tuple[I64, I64]:
-        """(patterns, values): each pair of a pattern and a value that it stands in, once, by pattern."""
+        """(patterns, values): each pair of a pattern and a value that it stands in, once, by pattern.
+
+        `laid` must have edges where `self.edges`.
+        """
         count = len(laid.begins)
         found: list[I64] = []
         for start in range(0, len(laid.data), self._chunk):
@@ -82,7 +93,9 @@ class Automaton:
             if hits:
                 flat = np.fromiter(chain.from_iterable(hits), np.int64, 3 * len(hits)).reshape(-1, 3)
                 value = np.searchsorted(laid.begins, flat[:, 2] + (start - 1), side="right") - 1
-                # A text that ends at the first edge would be of no value; none does but the edge itself.
+                if not laid.edges:  # what began in a value before is of none
+                    whole = flat[:, 1] + start >= laid.begins[value]
+                    flat, value = flat[whole], value[whole]
                 found.append(np.unique(flat[:, 0] * count + value))
         if not found:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)

@@ -70,9 +70,9 @@ class Texts:
             self._lower = lowered(self.every)
         return self._lower
 
-    def laid(self) -> automaton.Laid:
-        """The values in lower case, laid out to be searched."""
-        return automaton.lay(self.lower)
+    def laid(self, edges: bool) -> automaton.Laid:
+        """The values in lower case, laid out to be searched, with edges between them where they are asked for."""
+        return automaton.lay(self.lower, edges)
 
     def verdict(self, atom: int) -> U8:
         """What is known of an atom by place + 1; to be filled in by whoever asks."""
@@ -161,7 +161,12 @@ class Column:
 
 def lowered(texts: pa.Array) -> pa.Array:
     """In lower case, character by character: the one idea of case that all texts of rules are compared by."""
-    return pc.utf8_lower(texts)
+    low = pc.ascii_lower(texts)  # ten times as fast
+    plain = pc.string_is_ascii(texts)
+    if pc.all(plain, min_count=0).as_py():
+        return low
+    others = pc.invert(plain)
+    return pc.replace_with_mask(low, others, pc.utf8_lower(texts.filter(others)))
 
 
 def lower(texts: list[str]) -> list[str]:

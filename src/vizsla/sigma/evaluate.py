@@ -233,7 +233,7 @@ class Evaluation:
         """Search values for anchors; what is settled by that is remembered."""
         places: dict[int, list[I64]] = defaultdict(list)
         if seeker.automaton is not None and len(texts.raw):
-            patterns, values = seeker.automaton.find(texts.laid())
+            patterns, values = seeker.automaton.find(texts.laid(seeker.automaton.edges))
             values = texts.owners(values)
             ends = np.searchsorted(patterns, np.arange(seeker.automaton.size + 1))
             for pattern in np.unique(patterns).tolist():
