@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import time
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
@@ -20,7 +19,6 @@ from vizsla.source import Growth
 HEADS = (4096, 1024, 256, 64)  # bytes that a log is known by: the most that it has
 LOOK = 1 << 20  # bytes at a log's end among which its last whole record is looked for
 QUIET = 60.0  # seconds without a write after which a last line is taken as it is
-_SIGN = re.compile(rb'["\n]')
 
 
 class Kept(Protocol):
@@ -154,17 +152,16 @@ def _outside_quotes(stream: BinaryIO, start: int, limit: int) -> int:
     """Where the last line feed outside of double quotes ends; `start` where there is none."""
     at, cut, inside = start, start, False
     while at < limit and (data := stream.read(min(BLOCK, limit - at))):
-        after = inside ^ (data.count(b'"') % 2 == 1)
-        feed = data.rfind(b"\n")
-        if not after and feed > data.rfind(b'"'):
-            cut = at + feed + 1
-        else:
-            for found in _SIGN.finditer(data):
-                if found.group() == b'"':
-                    inside = not inside
-                elif not inside:
-                    cut = at + found.end()
-        inside = after
+        odd = data.count(b'"') % 2 == 1
+        feed, end, within = data.rfind(b"\n"), len(data), inside ^ odd
+        while feed >= 0:
+            within ^= data.count(b'"', feed, end) % 2 == 1
+            if not within:
+                cut = at + feed + 1
+                break
+            quote = data.rfind(b'"', 0, feed)  # it opens what this feed stands in: so do all feeds behind it
+            feed, end = (data.rfind(b"\n", 0, quote), feed) if quote >= 0 else (-1, feed)
+        inside ^= odd
         at += len(data)
     return cut
 

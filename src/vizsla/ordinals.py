@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import xxhash
 
 REMEMBERED = 500_000  # records per generation among which identical ones are told apart
 WIDTH = 16  # bytes of a digest
@@ -65,6 +66,11 @@ class Ordinals:
                     found[at] = seen
                 before[digest] = seen + 1
         return found
+
+
+def with_ordinal(digest: bytes, ordinal: int) -> bytes:
+    """The digest of the `ordinal`th record beyond the first of those that are identical."""
+    return xxhash.xxh3_128_digest(digest + ordinal.to_bytes(8, "big"))
 
 
 def pack_ordinals(tables: Mapping[str, Ordinals]) -> bytes:

@@ -160,7 +160,7 @@ def _read_many(logs: Sequence[LogFile], source: Source, now: datetime) -> Iterat
 
 
 def _read(log: LogFile, source: Source, now: datetime, follow: Follow | None) -> Iterator[Item]:
-    reading = _Reading(log, source, now)
+    reading = LogReader(log, source, now)
     growth = source.growth(head_of(log)) if follow is not None and isinstance(source, Resumable) else None
     if follow is None or growth is None:
         yield from reading.items(log)
@@ -172,16 +172,20 @@ def _read(log: LogFile, source: Source, now: datetime, follow: Follow | None) ->
     yield reading.done()
 
 
-class _Reading:
-    """One log while it is read: its stamper, and what was given out."""
+class LogReader:
+    """One log while it is read: its stamper, and what was given out.
 
-    def __init__(self, log: LogFile, source: Source, now: datetime) -> None:
+    `ordinals`: False where they are put into ids later; see `Stamper`.
+    """
+
+    def __init__(self, log: LogFile, source: Source, now: datetime, *, ordinals: bool = True) -> None:
         self._log, self._source = log, source
-        self._now = now
+        self._now, self._numbers = now, ordinals
         self._fresh()
 
     def _fresh(self) -> None:
-        self._stamper = Stamper(self._now, {spec.name: spec.columns for spec in self._source.tables})
+        columns = {spec.name: spec.columns for spec in self._source.tables}
+        self._stamper = Stamper(self._now, columns, ordinals=self._numbers)
         self._events = self._rejected = 0
         self._notes: Counter[str] = Counter()
 
@@ -190,7 +194,7 @@ class _Reading:
         notes = self._notes + self._stamper.counts
         return Done(self._log.name, self._source.name, self._events, self._rejected, tuple(sorted(notes.items())))
 
-    def items(self, file: LogFile | Part) -> Iterator[Item]:
+    def items(self, file: LogFile) -> Iterator[Item]:
         """The events of a log, or of a part of it, and what could not be read."""
         for read in self._source.read(file):
             item = in_log(read, file) if isinstance(file, Part) else read

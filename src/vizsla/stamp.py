@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from vizsla.nouns.event import DAY, EVENT_FIELDS, EXTRA, HOST, ID, MAX_COLUMNS, ORIGIN, TIME, UNKNOWN_DAY
-from vizsla.ordinals import REMEMBERED, Ordinals, pack_ordinals, unpack_ordinals
+from vizsla.ordinals import REMEMBERED, Ordinals, pack_ordinals, unpack_ordinals, with_ordinal
 from vizsla.source import Batch
 
 MAX_VALUE = 1 << 20  # bytes of one value
@@ -36,13 +36,17 @@ class Stamper:
         now: what the time is; events later than the day after tomorrow lie under `_day=unknown`.
         declared: the declared columns of each table (or of a pattern such as `zeek_*`): they come first where a table
             has too many, and their spelling wins where names differ only in case.
+        ordinals: False where whoever takes the batches puts ordinals into `_id`: identical records share theirs.
     """
 
-    def __init__(self, now: datetime, declared: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(
+        self, now: datetime, declared: Mapping[str, Sequence[str]] | None = None, *, ordinals: bool = True
+    ) -> None:
         midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self._first = _micros(datetime(1990, 1, 1, tzinfo=UTC))
         self._last = _micros(midnight + timedelta(days=3))
         self._declared = declared or {}
+        self._numbers = ordinals
         self._ordinals: dict[str, Ordinals] = {}
         self._log: dict[str, str] = {}  # the file whose ordinals those are, per table
         self._columns: dict[str, dict[str, str]] = {}
@@ -84,11 +88,11 @@ class Stamper:
     def _ids(self, batch: Batch, texts: Sequence[bytes]) -> pa.Array:
         digests = list(map(xxhash.xxh3_128_digest, texts))
         start = 0
-        for log, rows in batch.logs or (("", len(texts)),):
+        for log, rows in (batch.logs or (("", len(texts)),)) if self._numbers else ():
             if self._log.get(batch.table) != log:  # ordinals are a file's own
                 self._log[batch.table], self._ordinals[batch.table] = log, Ordinals()
             for at, ordinal in self._ordinals[batch.table].of(digests[start : start + rows]).items():
-                digests[start + at] = xxhash.xxh3_128_digest(digests[start + at] + ordinal.to_bytes(8, "big"))
+                digests[start + at] = with_ordinal(digests[start + at], ordinal)
             start += rows
         digits = pa.py_buffer(b"".join(digests).hex().encode())
         ends = pa.py_buffer(np.arange(0, 32 * len(digests) + 1, 32, dtype=np.int32))

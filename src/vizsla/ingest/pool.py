@@ -12,11 +12,12 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from vizsla.ingest.task import Broken, Same, Task, Told, Whole
-from vizsla.ingest.wire import pack_tasks, receive, send, unpack
+from vizsla.ingest.task import Broken, Pieced, Same, Task, Told, Whole
+from vizsla.ingest.wire import pack, pack_tasks, receive, send, unpack
+from vizsla.pieces import Piece
 
 AHEAD = 128 << 20  # bytes told and not yet taken, all workers together
 _WORKER = "vizsla.ingest.worker"
@@ -60,6 +61,31 @@ class _Gate:
             self._change.notify_all()
 
 
+class _Turns:
+    """Whose turn it is among the pieces of each file."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, int] = {}
+        self._open = True
+        self._change = threading.Condition()
+
+    def wait(self, path: str, number: int) -> bool:
+        """Returns when the pieces before that number are done; False where the pool is closed."""
+        with self._change:
+            self._change.wait_for(lambda: not self._open or self._next.get(path, 0) == number)
+            return self._open
+
+    def done(self, path: str) -> None:
+        with self._change:
+            self._next[path] = self._next.get(path, 0) + 1
+            self._change.notify_all()
+
+    def close(self) -> None:
+        with self._change:
+            self._open = False
+            self._change.notify_all()
+
+
 class Pool:
     """`with Pool(workers) as pool:` and then `pool.run(tasks)`, once."""
 
@@ -67,7 +93,9 @@ class Pool:
         self._workers, self._module = workers, module
         self._gate = _Gate(ahead)
         self._told: queue.SimpleQueue[tuple[Told | Again | _Ended, int]] = queue.SimpleQueue()
-        self._work: queue.SimpleQueue[Sequence[Task]] = queue.SimpleQueue()
+        self._work: Iterator[Sequence[Task]] = iter(())
+        self._taking = threading.Lock()  # held while the next group is found
+        self._turns = _Turns()
         self._alone = threading.Lock()  # held by the worker that reads a dead worker's file once more
         self._running: set[subprocess.Popen[bytes]] = set()
         self._threads: Sequence[threading.Thread] = ()
@@ -79,15 +107,18 @@ class Pool:
     def __exit__(self, *exc: object) -> None:
         self._closing = True
         self._gate.close()
+        self._turns.close()
         for process in list(self._running):
             process.kill()
         for thread in self._threads:
             thread.join()
 
-    def run(self, groups: Sequence[Sequence[Task]]) -> Iterator[Told | Again]:
-        """What the tasks tell. What a group tells stays in order; those of different groups come mixed."""
-        for group in groups:
-            self._work.put(group)
+    def run(self, groups: Iterable[Sequence[Task]]) -> Iterator[Told | Again]:
+        """What the tasks tell. What a group tells stays in order; those of different groups come mixed.
+
+        Groups are asked for as workers become free. What pieces of a file tell comes in the order of the pieces.
+        """
+        self._work = iter(groups)
         self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(self._workers)]
         for thread in self._threads:
             thread.start()
@@ -107,11 +138,14 @@ class Pool:
         process: subprocess.Popen[bytes] | None = None
         try:
             while not self._closing:
-                try:
-                    group = self._work.get_nowait()
-                except queue.Empty:
+                with self._taking:
+                    group = next(self._work, None)
+                if group is None:
                     break
                 process = process or self._start()
+                if group[0].piece is not None:
+                    process = self._piece(process, group[0], group[0].piece)
+                    continue
                 left = self._perform(process, group)
                 if left:
                     self._stop(process)
@@ -144,6 +178,32 @@ class Pool:
             return [] if self._closing else list(left.values())
         return []
 
+    def _piece(self, process: subprocess.Popen[bytes], task: Task, piece: Piece) -> subprocess.Popen[bytes] | None:
+        """A piece through a worker, and what it tells to the queue in its turn; the worker, if it lives.
+
+        All of it is held until then, of each worker one piece: so one that died can be read again without a word.
+        """
+        frames: list[bytes] = []
+        living: subprocess.Popen[bytes] | None = process
+        for attempt in range(2):
+            living = living or self._start()
+            try:
+                frames = _frames(living, task)
+                break
+            except (EOFError, BrokenPipeError):
+                self._stop(living)
+                living = None
+                if self._closing:
+                    return None
+                frames = [pack(Broken(task.path, "its reader died twice"))] if attempt else []
+        if self._turns.wait(task.path, piece.number):
+            for frame in frames:
+                if not self._gate.enter(len(frame)):
+                    break
+                self._told.put((unpack(frame), len(frame)))
+            self._turns.done(task.path)
+        return living
+
     def _once_more(self, task: Task) -> None:
         """A file that killed its worker, in a worker of its own, with no other such file beside it."""
         with self._alone:
@@ -173,6 +233,17 @@ class Pool:
                     stream.close()
         process.wait()
         self._running.discard(process)
+
+
+def _frames(process: subprocess.Popen[bytes], task: Task) -> list[bytes]:
+    """All that a worker tells of a piece. Raises EOFError or BrokenPipeError where it dies."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    send(process.stdin, pack_tasks([task]).encode("ascii"))
+    found = [receive(process.stdout)]
+    while not isinstance(unpack(found[-1]), Pieced | Broken):
+        found.append(receive(process.stdout))
+    return found
 
 
 def _cause(code: int) -> str:

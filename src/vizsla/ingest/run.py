@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 
 from vizsla.ingest import remote
 from vizsla.ingest.accounts import FileAccount
+from vizsla.ingest.cut import Cut
 from vizsla.ingest.ledger import Ledger
 from vizsla.ingest.pool import Again, Pool
 from vizsla.ingest.readings import Readings
@@ -21,6 +23,7 @@ from vizsla.ingest.store import Share, Store
 from vizsla.ingest.task import (
     Broken,
     Done,
+    Pieced,
     Reached,
     Refused,
     Resumed,
@@ -96,9 +99,16 @@ def ingest(
     elif workers == 0 or (workers is None and total < SMALL):
         run.take(told for group in groups(tasks, GROUP) for told in perform(group))
     else:
-        wanted = max(1, min(workers or os.cpu_count() or 1, len(tasks)))
+        allowed = workers or os.cpu_count() or 1
+        cut = Cut(tasks, total, allowed)
+        wanted = max(1, min(allowed, len(cut.tasks) + cut.pieces))
         with Pool(wanted) as pool:
-            run.take(pool.run(groups(tasks, min(GROUP, total // (wanted * SHARES)))))
+            whole = groups(cut.tasks, min(GROUP, total // (wanted * SHARES)))
+            run.take(cut.told(pool.run(chain(cut.groups(), whole))))
+        if cut.paths:
+            with Pool(min(wanted, len(cut.paths))) as pool:
+                run.take(cut.told(pool.run(cut.after())))
+    run.end()
     return run.report()
 
 
@@ -139,9 +149,12 @@ class _Run:
         ]
 
     def take(self, stream: Iterator[Told | Again]) -> None:
-        """Take all that the tasks tell, and store it."""
+        """Take what the tasks tell, and store it."""
         for told in stream:
             self._take(told)
+
+    def end(self) -> None:
+        """All is taken: what waits is stored."""
         self._store.flush()
         self._settle()
         self._lake.tidy()
@@ -168,7 +181,7 @@ class _Run:
         elif isinstance(told, Again):
             self._store.withdraw(self.files[told.path])
             self.files[told.path].again()
-        else:
+        elif not isinstance(told, Pieced):
             self._end(self.files[told.path], told)
 
     def _renamed(self, events: pa.RecordBatch) -> pa.RecordBatch:

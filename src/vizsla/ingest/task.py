@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from vizsla.errors import VizslaError
+from vizsla.errors import SourceError, VizslaError
 from vizsla.growing import Follow, Mark, goes_on
+from vizsla.pieces import Piece, read_piece
 from vizsla.reading import (
     WAITING,
     Alone,
@@ -32,7 +33,9 @@ class Task:
     """A file to read.
 
     `known`: digests of logs of this size that the lake has in whole; None: no ledger is kept. `grows`: whether the
-    file may grow; `marks`: where readings of logs that begin like it ended.
+    file may grow; `marks`: where readings of logs that begin like it ended. `piece`: what of it to read, the whole
+    file where None; `cut`: the file was read in pieces up to the mark, or in whole where there is none; its size
+    and the time of its last change, in nanoseconds since 1970, before that.
     """
 
     path: str
@@ -42,6 +45,8 @@ class Task:
     size: int = 0  # bytes
     grows: bool = False
     marks: tuple[Mark, ...] = ()
+    piece: Piece | None = None
+    cut: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,14 @@ class Whole:
     digest: str
 
 
-Told = Item | Same | Broken | Whole
+@dataclass(frozen=True, slots=True)
+class Pieced:
+    """A piece of the file was read to its end."""
+
+    path: str
+
+
+Told = Item | Same | Broken | Whole | Pieced
 Reader = Callable[..., Iterator[Item]]  # as `read_file`
 ManyReader = Callable[[Sequence[str], datetime, str | None], Iterator[Item | Alone]]
 MANY = 256  # files read together, at the most
@@ -94,7 +106,7 @@ def perform(tasks: Sequence[Task], reader: Reader = read_file, many_reader: Many
     Several files are read together; where that fails for whatever cause, each is read by itself.
     """
     if len(tasks) == 1:
-        yield from _one(tasks[0], reader)
+        yield from _one(tasks[0], reader) if tasks[0].piece is None else _piece(tasks[0], tasks[0].piece)
         return
     ready: dict[str, tuple[Task, str, tuple[int, int]]] = {}
     alone: list[Task] = []
@@ -103,7 +115,7 @@ def perform(tasks: Sequence[Task], reader: Reader = read_file, many_reader: Many
             alone.append(task)
             continue
         try:
-            state, digest = _state(task.path), digest_of(task.path) if task.known is not None else ""
+            state, digest = state_of(task.path), digest_of(task.path) if task.known is not None else ""
         except OSError:
             alone.append(task)  # and told why
             continue
@@ -132,12 +144,17 @@ def perform(tasks: Sequence[Task], reader: Reader = read_file, many_reader: Many
 def _one(task: Task, reader: Reader) -> Iterator[Told]:
     digest = ""
     try:
-        before = _state(task.path)
-        if task.known is not None and not any(goes_on(task.path, mark) for mark in task.marks):
+        before = task.cut or state_of(task.path)
+        if task.known is not None and (task.cut or not any(goes_on(task.path, mark) for mark in task.marks)):
             digest = digest_of(task.path)
             if digest in task.known:
                 yield Same(task.path, digest)
                 return
+        if task.cut and not task.marks:  # all of it was read
+            if not _unchanged(task.path, before):
+                raise SourceError("the file was changed while it was read", where=task.path, fix="read it again")
+            yield Whole(task.path, digest)
+            return
         more = (Follow(task.marks),) if task.grows else ()
         for item in reader(task.path, task.now, task.source, *more):
             if isinstance(item, Done) and WAITING in dict(item.notes):
@@ -147,6 +164,15 @@ def _one(task: Task, reader: Reader) -> Iterator[Told]:
         yield Broken(task.path, _cause(error))
     else:
         yield Whole(task.path, digest if _unchanged(task.path, before) else "")
+
+
+def _piece(task: Task, piece: Piece) -> Iterator[Told]:
+    try:
+        yield from read_piece(task.path, piece, task.now)
+    except BaseException as error:  # noqa: BLE001  as above
+        yield Broken(task.path, _cause(error))
+    else:
+        yield Pieced(task.path)
 
 
 def _cause(error: BaseException) -> str:
@@ -164,7 +190,7 @@ def _cause(error: BaseException) -> str:
 
 def _unchanged(path: str, state: tuple[int, int]) -> bool:
     try:
-        return _state(path) == state
+        return state_of(path) == state
     except OSError:
         return False
 
@@ -178,7 +204,8 @@ def digest_of(path: str) -> str:
     return digest.hexdigest()
 
 
-def _state(path: str) -> tuple[int, int]:
+def state_of(path: str) -> tuple[int, int]:
+    """A file's size and the time of its last change, in nanoseconds since 1970."""
     status = os.stat(path)  # noqa: PTH116  as above
     return status.st_size, status.st_mtime_ns
 
@@ -186,6 +213,7 @@ def _state(path: str) -> tuple[int, int]:
 __all__ = [
     "Broken",
     "Done",
+    "Pieced",
     "Reached",
     "Reader",
     "Refused",
@@ -198,4 +226,5 @@ __all__ = [
     "Whole",
     "groups",
     "perform",
+    "state_of",
 ]

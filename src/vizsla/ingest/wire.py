@@ -14,19 +14,43 @@ import pyarrow as pa
 
 from vizsla.growing import Mark
 from vizsla.ingest.readings import mark_of, plain_mark
-from vizsla.ingest.task import Broken, Done, Reached, Refused, Resumed, Same, Stamped, Task, Told, Unknown, Whole
+from vizsla.ingest.task import (
+    Broken,
+    Done,
+    Pieced,
+    Reached,
+    Refused,
+    Resumed,
+    Same,
+    Stamped,
+    Task,
+    Told,
+    Unknown,
+    Whole,
+)
+from vizsla.pieces import Piece
 from vizsla.source import Rejected
 
 _FRAME = struct.Struct("<Q")
 _HEAD = struct.Struct("<I")
-_PLAIN: dict[str, type[Any]] = {"unknown": Unknown, "same": Same, "broken": Broken, "whole": Whole, "resumed": Resumed}
+_PLAIN: dict[str, type[Any]] = {
+    "unknown": Unknown,
+    "same": Same,
+    "broken": Broken,
+    "whole": Whole,
+    "pieced": Pieced,
+    "resumed": Resumed,
+}
 
 
 def pack_tasks(tasks: Sequence[Task], *, far: bool = False) -> str:
     """Tasks as text. `far`: for another machine, which cannot reach the lake: all that marks need goes with them."""
     return json.dumps(
         [
-            [t.path, t.now.isoformat(), t.source, t.known, t.size, t.grows, [_sent(m, far=far) for m in t.marks]]
+            [
+                *(t.path, t.now.isoformat(), t.source, t.known, t.size, t.grows),
+                *([_sent(m, far=far) for m in t.marks], _plain_piece(t.piece), t.cut),
+            ]
             for t in tasks
         ]
     )
@@ -43,9 +67,22 @@ def unpack_tasks(text: str) -> tuple[Task, ...]:
             size,
             grows,
             tuple(mark for said in marks if (mark := _received(*said)) is not None),
+            _piece_of(*piece) if piece else None,
+            tuple(cut) if cut else None,
         )
-        for path, now, source, known, size, grows, marks in json.loads(text)
+        for path, now, source, known, size, grows, marks, piece, cut in json.loads(text)
     )
+
+
+def _plain_piece(piece: Piece | None) -> list[Any] | None:
+    if piece is None:
+        return None
+    marked = [line.decode("latin-1") for line in piece.marked]
+    return [piece.source, piece.number, piece.start, piece.stop, marked]
+
+
+def _piece_of(source: str, number: int, start: int, stop: int, marked: Sequence[str]) -> Piece:
+    return Piece(source, number, start, stop, tuple(line.encode("latin-1") for line in marked))
 
 
 def _sent(mark: Mark, *, far: bool) -> list[Any]:
@@ -89,6 +126,8 @@ def pack(told: Told) -> bytes:
         kept = None if isinstance(told.mark.ordinals, bytes) else told.mark.ordinals.folder
         head = ["reached", told.log, plain_mark(told.mark), kept]
         body = told.mark.ordinals if isinstance(told.mark.ordinals, bytes) else b""
+    elif isinstance(told, Pieced):
+        head = ["pieced", told.path]
     elif isinstance(told, Broken):
         head = ["broken", told.path, told.why]
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from io import SEEK_END
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -44,6 +44,28 @@ class Evtx:
             yield from read_log(content, file.name, tables)
             yield from tables.rest()
 
+    def slices(self, path: str, size: int) -> Iterator[tuple[int, int]] | None:
+        with Path(path).open("rb") as file:
+            end = file.seek(0, SEEK_END)
+            whole = (end - HEADER) // CHUNK
+            file.seek(0)
+            head = file.read(HEADER)
+            named = int.from_bytes(head[42:44], "little")
+            if not head.startswith(MAGIC) or (end - HEADER) % CHUNK or named > whole:
+                return None
+            used = 0  # chunks; those behind them must be blank, else the log is damaged and needs a search
+            for chunk in range(whole):
+                file.seek(HEADER + chunk * CHUNK)
+                if used == chunk and file.read(len(CHUNK_MAGIC)) == CHUNK_MAGIC:
+                    used += 1
+                elif file.seek(HEADER + chunk * CHUNK) and any(file.read(CHUNK)):
+                    return None
+        step, end = max(size // CHUNK, 1) * CHUNK, HEADER + used * CHUNK
+        return ((start, min(start + step, end)) for start in range(HEADER, end, step))
+
+    def slice(self, file: LogFile, start: int, stop: int) -> LogFile:
+        return _Slice(file, start, stop)
+
     def read_many(self, files: Sequence[LogFile]) -> Iterator[Batch | Rejected]:
         tables = WindowsTables("")
         for file in files:
@@ -51,6 +73,23 @@ class Evtx:
             with seekable(file) as content:
                 yield from read_log(content, file.name, tables)
         yield from tables.rest()
+
+
+class _Slice:
+    """Chunks of a log below its header, as a log of its own. Places are record numbers, the same in both."""
+
+    def __init__(self, file: LogFile, start: int, stop: int) -> None:
+        self.name = file.name
+        self.path: str | None = None
+        self._file, self._start, self._stop = file, start, stop
+
+    def open(self) -> BinaryIO:
+        with self._file.open() as stream:
+            head = bytearray(stream.read(HEADER))
+            stream.seek(self._start)
+            chunks = stream.read(self._stop - self._start)
+        head[42:44] = (len(chunks) // CHUNK).to_bytes(2, "little")
+        return BytesIO(bytes(head) + chunks)
 
 
 def read_log(content: str | BinaryIO, name: str, tables: WindowsTables, *, deleted: bool = False,
