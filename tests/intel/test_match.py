@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from intel_samples import events_of, hits, slow, table_of
+from match_samples import events_of, hits, slow, table_of
 from vizsla.engines import connect
 from vizsla.intel.apart import fours
 from vizsla.intel.columns import Looked, looked
@@ -272,7 +272,7 @@ ASKED = [
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(VALUES, min_size=1, max_size=8))
 def test_as_the_naive_way_says(tmp_path, values):
-    from intel_samples import holds
+    from match_samples import holds
 
     met = {(row, type, value) for row, type, value, _ in look(tmp_path, ASKED, values)}
     naive = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from intel_samples import slow, table_of
+from match_samples import slow, table_of
 from vizsla.engines import connect
 from vizsla.intel.found import Found
 from vizsla.intel.search import Searched, search

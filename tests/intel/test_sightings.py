@@ -6,11 +6,12 @@ import json
 import threading
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import ClassVar
 
 import pyarrow as pa
 import pytest
 
-from intel_samples import table_of
+from match_samples import table_of
 from vizsla.errors import FeedError
 from vizsla.intel.found import SIGHTINGS
 from vizsla.intel.objects import observable, pattern_of
@@ -87,8 +88,8 @@ def test_ids_of_observables_are_those_of_stix():
 
 
 class Server(BaseHTTPRequestHandler):
-    got: list = []
-    keys: set = set()
+    got: ClassVar[list] = []
+    keys: ClassVar[set] = set()
 
     def answer(self, status: int, content: object) -> None:
         text = json.dumps(content).encode()
