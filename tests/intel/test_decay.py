@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +15,7 @@ from intel_samples import NOW, claim, new_store
 from vizsla.intel import decay
 from vizsla.intel.active import standing
 from vizsla.intel.normal import TYPES
-from vizsla.intel.store import SIGHTED, SIGHTED_FILE
+from vizsla.intel.view import COLUMNS, indicators
 
 
 def polynomial(base: float, days: float, tau: float, delta: float) -> float:
@@ -79,9 +78,8 @@ def test_an_indicator_ages_from_its_last_confirmation_and_sightings_refresh_it(t
     assert row["decayed"]
     assert row["state"] == "live"  # age weighs, it never hides
     seen = day + timedelta(days=95)
-    sighted = {"id": [row["id"], "f" * 32], "first": [seen] * 2, "last": [seen] * 2, "events": [1, 1], "hosts": [1, 1]}
-    pq.write_table(pa.table(sighted, schema=SIGHTED), kept.folder / SIGHTED_FILE)
-    (row,) = standing(kept, day + timedelta(days=100)).to_pylist()
+    sighted = pa.table({"id": [row["id"], "f" * 32], "last": pa.array([seen] * 2, pa.timestamp("us", tz="UTC"))})
+    (row,) = indicators(kept.claims(columns=COLUMNS), day + timedelta(days=100), sighted).to_pylist()
     assert row["score"] == pytest.approx(polynomial(base, 5, 120, 2), abs=1e-3)
     assert not row["decayed"]
 

@@ -131,7 +131,7 @@ def feeds(table: pa.Table) -> pa.Table:
             "indicators": f"{row['indicators']:,}",
             "overlap": f"{row['overlap']:.0%}",
             "sightings": f"{row['sightings']:,}",
-            "benign": f"{row['benign']:,}" + (f" ({row['benign'] / row['sightings']:.0%})" if row["sightings"] else ""),
+            "benign": f"{row['benign']:,}" + (f" of {row['judged']:,}" if row["judged"] else ""),
             "stale": f"{row['stale days']:.0f} days" if row["stale days"] else "",
             "voice": f"{row['voice']:.2f}",
             "pulled": (row["pulled"] or "")[:16].replace("T", " "),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import blake2b
 from typing import Protocol
 
 from vizsla.errors import FeedError, UsageError
@@ -53,26 +55,37 @@ def wanted(store: Store, names: Sequence[str]) -> list[str]:
 def pull(store: Store, name: str, now: datetime, *, ask: Mapping[str, Ask] | None = None) -> Pulled:
     """Ask one server, and keep what it says. `ask`: by kind, how; default: TAXII 2.1 and MISP."""
     feed = kept.load(store)[name]
-    by_kind = ask if ask is not None else _servers()
+    asking = (ask if ask is not None else _servers(store)).get(feed.kind)
+    if asking is None:
+        raise FeedError(f"servers of kind {feed.kind!r} are unknown", where=name, fix="add it again with --kind")
     error: FeedError | None = None
     cursor = feed.cursor
     with store.load(now) as load:
         try:
-            if feed.kind not in by_kind:
-                raise FeedError(
-                    f"servers of kind {feed.kind!r} are unknown", where=name, fix="add it again with --kind"
-                )
-            answer = by_kind[feed.kind](feed)
-            load.take(answer, name, feed.terms)
-            cursor = answer.cursor
+            answer = asking(feed)
+            try:
+                load.take(answer, name, feed.terms)
+            finally:
+                cursor = answer.cursor  # after an error too it stands after what came whole
         except FeedError as failure:
             error = failure
+    moment = now.isoformat(timespec="seconds")
     with store.lake.writing():
-        moment = now.isoformat(timespec="seconds")
         after = replace(feed, state=f"{moment} {error.what}") if error else replace(feed, pulled=moment, state="")
         kept.save(store, [replace(after, cursor=cursor)])
     return Pulled(load.account, error)
 
 
-def _servers() -> dict[str, Ask]:
-    return {}
+def _servers(store: Store) -> dict[str, Ask]:
+    """How each kind of server is asked; what that needs is loaded when it is."""
+
+    def asking(module: str) -> Ask:
+        def ask(feed: kept.Kept) -> Answer:
+            pages = store.folder / "pulled" / blake2b(feed.name.encode(), digest_size=8).hexdigest()
+            reader = importlib.import_module(f"vizsla.intel.{module}")
+            answer: Answer = reader.pull(feed.addresses[0], feed.name, feed.cursor, pages)
+            return answer
+
+        return ask
+
+    return {"taxii": asking("taxii"), "misp": asking("misp_api")}

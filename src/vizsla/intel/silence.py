@@ -262,7 +262,7 @@ def _matched(values: pa.Array, entries: dict[str, int]) -> Places:
     together.Compile()
     owners = list(entries.values())
     return np.array(
-        [min((owners[hit] for hit in together.Match(text)), default=_NONE) for text in _texts(values)], np.int64
+        [min((owners[hit] for hit in together.Match(text) or ()), default=_NONE) for text in _texts(values)], np.int64
     )
 
 

@@ -16,7 +16,6 @@ from types import TracebackType
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from vizsla.feed import Read
 from vizsla.intel import rows
@@ -32,15 +31,6 @@ PIECE = 65_536  # what is made into rows at once
 TOLD = 10_000  # refusals of one load that are kept; the rest are counted
 
 ATTACK_FILE = "attack.json"  # ATT&CK as it was updated to, where it was
-SIGHTED_FILE = "sighted.parquet"
-SIGHTED = pa.schema([
-    pa.field("id", pa.string()),  # an indicator's
-    pa.field("first", pa.timestamp("us", tz="UTC")),
-    pa.field("last", pa.timestamp("us", tz="UTC")),
-    pa.field("events", pa.int64()),
-    pa.field("hosts", pa.int64()),
-])  # fmt: skip
-"""One row per indicator that was seen here, written anew (in one step) by whoever matches."""
 
 
 @dataclass(slots=True)
@@ -101,9 +91,13 @@ class Store:
         return pc.unique(self.claims_table.read(["id"], since=since).column("id"))
 
     def sighted(self) -> pa.Table:
-        """What was seen here, as SIGHTED: it refreshes indicators. Empty where nothing was."""
-        path = self.folder / SIGHTED_FILE
-        return pq.read_table(path, schema=SIGHTED) if path.exists() else SIGHTED.empty_table()
+        """Which indicators were seen here: `id` and `last` (UTC), which refreshes them. Empty where none was."""
+        if not (self.lake.root / "sightings").is_dir():
+            return pa.table({"id": pa.array([], pa.string()), "last": pa.array([], pa.timestamp("us", tz="UTC"))})
+        from vizsla.intel.sightings import last_seen
+
+        found = last_seen(self.lake)
+        return found.filter(pc.is_valid(found.column("last")))
 
     def mentions(self, feed: str | None = None) -> pa.Table:
         """What reports name that is no indicator: `rows.MENTIONS`."""

@@ -265,6 +265,12 @@ def _allowed(value: str) -> tuple[Kind, str]:
         return "regex", _pattern(value)
     if value.startswith("*."):
         return "hostname", _hostname(value[2:])
+    if (
+        "/" in value
+        and value.rpartition("/")[2].isdecimal()
+        and not value.rpartition("/")[0].strip("0123456789abcdef.:")
+    ):
+        return "cidr", _network(value)
     found = guess(value)
     if found is None:
         if value.isascii() and "." not in value and len(value) > 1 and value.replace("-", "").isalnum():

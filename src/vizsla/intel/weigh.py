@@ -8,7 +8,7 @@ the indicator (`decay`). The voice of a feed:
 
     voice = (1 - benign share) / (1 - benign share before anything was judged) * freshness, at most 1
 
-The benign share of its sightings is the mean of Beta(a + benign, b + sightings - benign). A feed that cries wolf loses
+The benign share of its sightings is the mean of Beta(a + benign, b + judged - benign). A feed that cries wolf loses
 its voice.
 """
 
@@ -35,10 +35,16 @@ DAY = 86_400.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A feed's record here: its sightings that were judged, and how many of them as benign."""
+    """A feed's record here: its sightings, how many were judged benign, and how many were judged at all (None: all)."""
 
     sightings: int = 0
     benign: int = 0
+    judged: int | None = None
+
+    @property
+    def of(self) -> int:
+        """How many were judged."""
+        return max(self.benign, self.sightings if self.judged is None else self.judged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +109,7 @@ def voice(record: Record, overlap: float, stale_days: float) -> Voice:
     """A feed's voice from its record, its overlap with others (0 to 1), and the days for which it has been overdue."""
     own, stale = parameters()["prior"], parameters()["stale"]
     benign, other = float(own["benign"]), float(own["other"]) + float(own["overlap"]) * overlap
-    seen = max(record.sightings, record.benign)
-    share = (benign + record.benign) / (benign + other + seen)
+    share = (benign + record.benign) / (benign + other + record.of)
     before = benign / (benign + other)
     fresh = max(float(stale["least"]), 0.5 ** (stale_days / float(stale["half"])))
     return Voice(min(1.0, (1 - share) / (1 - before)) * fresh, share, overlap, stale_days)
@@ -120,18 +125,22 @@ def _voice_of(row: Mapping[str, Any]) -> Voice:
 
 
 def feeds_table(store: Store, now: datetime, records: Mapping[str, Record] | None = None) -> pa.Table:
-    """One row a feed: what it brings, its record here, overlap with others, staleness, and the voice that it has."""
+    """One row a feed: what it brings, its record here, overlap with others, staleness, and the voice that it has.
+
+    `records`: by feed, of verdicts; without, sightings are counted and none is judged.
+    """
     counts = _counts(store)
+    records = records if records is not None else _seen(store)
     known = kept.load(store)
     rows = []
     for name in sorted({*counts, *known}):
-        own, record = known.get(name, kept.Kept(name)), (records or {}).get(name, Record())
+        own, record = known.get(name, kept.Kept(name)), records.get(name, Record())
         claims, ids, shared, changed = counts.get(name, (0, 0, 0, None))
         overlap = shared / ids if ids else 0.0
         heard = voice(record, overlap, overdue(own, now))
         rows.append({
             "feed": name, "kind": own.kind, "formats": ", ".join(own.formats), "claims": claims, "indicators": ids,
-            "overlap": overlap, "sightings": record.sightings, "benign": record.benign,
+            "overlap": overlap, "sightings": record.sightings, "judged": record.of, "benign": record.benign,
             "benign share": heard.benign_share, "stale days": heard.stale_days, "voice": heard.voice,
             "changed": changed, "pulled": own.pulled, "next": own.next, "state": own.state,
         })  # fmt: skip
@@ -142,11 +151,24 @@ FEEDS = pa.schema([
     *(pa.field(name, pa.string()) for name in ("feed", "kind", "formats")),
     *(pa.field(name, pa.int64()) for name in ("claims", "indicators")),
     pa.field("overlap", pa.float64()),
-    *(pa.field(name, pa.int64()) for name in ("sightings", "benign")),
+    *(pa.field(name, pa.int64()) for name in ("sightings", "judged", "benign")),
     *(pa.field(name, pa.float64()) for name in ("benign share", "stale days", "voice")),
     pa.field("changed", pa.timestamp("us", tz="UTC")),
     *(pa.field(name, pa.string()) for name in ("pulled", "next", "state")),
 ])  # fmt: skip
+
+
+def _seen(store: Store) -> dict[str, Record]:
+    """By feed the indicators of it that were seen, on each host once."""
+    if not (store.lake.root / "sightings").is_dir():
+        return {}
+    from vizsla.intel.sightings import sightings
+
+    found = sightings(store.lake).select(["indicator", "_host", "feeds"])
+    places = found.append_column("row", pa.array(np.arange(len(found))))
+    firsts = places.group_by(["indicator", "_host"]).aggregate([("row", "min")]).column("row_min")
+    counts = pc.value_counts(pc.list_flatten(_whole(found.column("feeds").take(firsts)))).to_pylist()
+    return {row["values"]: Record(row["counts"], 0, 0) for row in counts}
 
 
 def _counts(store: Store) -> dict[str, tuple[int, int, int, datetime | None]]:
