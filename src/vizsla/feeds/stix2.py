@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,36 @@ class Stix2:
         for item in objects(path, "objects"):
             if isinstance(item, dict):
                 graph.add(item)
-        for count, item in enumerate(objects(path, "objects"), 1):
-            if isinstance(item, Refused):
-                yield item
-                continue
-            place = text(item.get("id"), 100) or f"{path.name}, object {count}"
-            yield from _object(item, graph, feed, place)
+        yield from _all(objects(path, "objects"), graph, feed, path.name)
+
+
+def read_pages(pages: Sequence[Path], fresh: Collection[Path], feed: str) -> Iterator[Read]:
+    """What `fresh` of the pages of a collection say, and what they change in what the others said.
+
+    An object is said again where a fresh page ties something to it. Raises FeedError where a page cannot be read.
+    """
+    graph, touched = Graph(), set[str]()
+    for path in pages:
+        for item in objects(path, "objects"):
+            if isinstance(item, dict):
+                graph.add(item)
+                if path in fresh:
+                    touched.update(text(item.get(word), 100) for word in ("id", "source_ref", "sighting_of_ref"))
+    touched.discard("")
+    for path in pages:
+        items = objects(path, "objects")
+        if path not in fresh:
+            items = (item for item in items if isinstance(item, dict) and text(item.get("id"), 100) in touched)
+        yield from _all(items, graph, feed, path.name)
+
+
+def _all(items: Iterator[dict[str, Any] | Refused], graph: Graph, feed: str, file: str) -> Iterator[Read]:
+    for count, item in enumerate(items, 1):
+        if isinstance(item, Refused):
+            yield item
+            continue
+        place = text(item.get("id"), 100) or f"{file}, object {count}"
+        yield from _object(item, graph, feed, place)
 
 
 def _object(item: dict[str, Any], graph: Graph, feed: str, place: str) -> Iterator[Read]:
