@@ -20,13 +20,12 @@ def knowledge(
 
 
 def _rules(lake: Lake, named: Sequence[str], kept: bool) -> Known | None:
-    paths = [*named]
-    own = lake.root / "rules"
-    if kept and own.is_dir():
-        paths.append(str(own))
-    if not paths:
-        return None
+    """The rules at these paths, and those that the lake keeps; None where there is none."""
+    if not named and not (kept and (lake.root / "rules").is_dir()):
+        return None  # nothing need be loaded to know it
+    from vizsla.sigma.book import RuleBook
     from vizsla.sigma.cache import load_cached
     from vizsla.sigma.known import SigmaRules
 
-    return SigmaRules(load_cached(paths))
+    loaded = RuleBook(lake).load(named) if kept else load_cached(named)
+    return SigmaRules(loaded) if loaded.rules or loaded.refused else None

@@ -45,6 +45,7 @@ class Pattern:
     bits: float
     surprisal: float
     start: datetime
+    episodes: tuple[int, ...] = ()  # all of them
 
 
 def patterns(ranked: Ranked, words: Mapping[int, str]) -> list[Pattern]:
@@ -66,7 +67,15 @@ def patterns(ranked: Ranked, words: Mapping[int, str]) -> list[Pattern]:
         when = datetime.fromtimestamp(int(first[lead]) / 1e6, UTC)
         made.append(
             Pattern(
-                ids[lead], key, lead, len(places), hosts, float(found.bits[lead]), float(found.surprisal[lead]), when
+                ids[lead],
+                key,
+                lead,
+                len(places),
+                hosts,
+                float(found.bits[lead]),
+                float(found.surprisal[lead]),
+                when,
+                tuple(places),
             )
         )
     return sorted(made, key=lambda p: (-p.bits, -p.surprisal, p.id))
@@ -120,6 +129,7 @@ class Line:
     places: tuple[int, ...]
     bits: float  # what it adds to its finding
     count: int  # events
+    also: tuple[int, ...] = ()  # of hits: places of the same in the finding's other instances
 
 
 def lines(ranked: Ranked, chosen: Sequence[Pattern]) -> dict[int, list[Line]]:
@@ -131,15 +141,19 @@ def lines(ranked: Ranked, chosen: Sequence[Pattern]) -> dict[int, list[Line]]:
     value, surprisal = lit.value, ties.surprisal[lit.at]
     grouped: dict[int, dict[tuple[int, int], list[int]]] = defaultdict(lambda: defaultdict(list))
     hit = np.array([is_hit(kind) for kind in scored.kinds], dtype=bool)
-    for place in np.flatnonzero(np.isin(lit.window, np.fromiter(wanted, np.int64, len(wanted)))).tolist():
+
+    def of(place: int) -> tuple[int, int]:
         unit = int(ties.unit[lit.at[place]])
         kind = int(scored.kind[unit])
-        by = int(ranked.weigher.columns[scored.kinds[kind]][ALIKE][scored.row[unit]]) if hit[kind] else 0
-        grouped[int(lit.window[place])][kind, by].append(place)
+        return kind, int(ranked.weigher.columns[scored.kinds[kind]][ALIKE][scored.row[unit]]) if hit[kind] else 0
+
+    for place in np.flatnonzero(np.isin(lit.window, np.fromiter(wanted, np.int64, len(wanted)))).tolist():
+        grouped[int(lit.window[place])][of(place)].append(place)
+    others = _others(ranked, chosen, hit)
     made: dict[int, list[Line]] = {}
     for window, kinds in grouped.items():
         rows = []
-        for (number, _), places in kinds.items():
+        for (number, by), places in kinds.items():
             places.sort(key=lambda p: (-value[p], -surprisal[p], int(ties.unit[lit.at[p]]), int(lit.at[p])))
             adds = sum(float(value[p]) for p in places if p in counting)
             lead = places[0]
@@ -147,7 +161,9 @@ def lines(ranked: Ranked, chosen: Sequence[Pattern]) -> dict[int, list[Line]]:
             close = [p for p in places if surprisal[p] >= CLOSE * surprisal[lead] and value[p] >= enough]
             count = int(sum(ties.n[lit.at[p]] for p in close))
             shown = close if hit[number] else close[:UNITS]
-            row = Line(scored.kinds[number], tuple(shown), adds, count)
+            also = tuple(p for p in others.get(wanted[window], ()) if of(p) == (number, by)) if hit[number] else ()
+            count += int(sum(ties.n[lit.at[p]] for p in also))
+            row = Line(scored.kinds[number], tuple(shown), adds, count, also)
             rows.append((-float(value[lead]), -float(surprisal[lead]), row.kind, row))
         rows.sort(key=lambda r: r[:3])
         kept = [row for v, _, _, row in rows if v < 0 or row.bits > 0] or [rows[0][3]]
@@ -156,6 +172,19 @@ def lines(ranked: Ranked, chosen: Sequence[Pattern]) -> dict[int, list[Line]]:
         room = LINES - sum(sure)
         made[wanted[window]] = [row for row, stays in zip(kept, sure, strict=True) if stays or (room := room - 1) >= 0]
     return made
+
+
+def _others(ranked: Ranked, chosen: Sequence[Pattern], hit: np.ndarray) -> dict[int, list[int]]:
+    """By leading episode, the places of hits in its other instances: a hit of each is to be shown."""
+    lead = {int(ranked.episodes.window[e]): p.episode for p in chosen for e in p.episodes if e != p.episode}
+    if not lead or not hit.any():
+        return {}
+    own = hit[ranked.weigher.units.kind[ranked.ties.unit[ranked.lit.at]]]
+    own &= np.isin(ranked.lit.window, np.fromiter(lead, np.int64, len(lead)))
+    found: dict[int, list[int]] = defaultdict(list)
+    for place in np.flatnonzero(own).tolist():
+        found[lead[int(ranked.lit.window[place])]].append(place)
+    return found
 
 
 def picked(

@@ -181,7 +181,7 @@ class Gathering:
 
 def wanted_ties(tallied_ties: Mapping[str, np.ndarray], ranked: Ranked, lines: Sequence[Line]) -> U64:
     """The ties behind lines of hits, as kept hits name them."""
-    places = [p for line in lines for p in line.places]
+    places = [p for line in lines for p in (*line.places, *line.also)]
     if not places:
         return np.zeros(0, dtype=np.uint64)
     chosen = ranked.ties.tie[ranked.lit.at[np.array(places)]]
