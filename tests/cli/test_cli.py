@@ -29,7 +29,11 @@ from vizsla.nouns import HuntRequest, HuntResult
 COMMANDS = [
     "hunt", "ingest", "guess", "learn", "show", "stack", "events", "query", "views", "coverage", "doctor", "demo",
 ]  # fmt: skip
-GROUPS = {"baseline": ["learn", "update", "list", "show", "diff", "rollback"], "assets": ["add", "list"]}
+GROUPS = {
+    "baseline": ["learn", "update", "list", "show", "diff", "rollback"],
+    "assets": ["add", "list"],
+    "rules": ["add", "update", "list", "remove"],
+}
 
 
 def vizsla(*args: str) -> Result:
