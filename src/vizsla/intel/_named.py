@@ -11,6 +11,7 @@ from vizsla.nouns.indicator import IndicatorType
 
 _SECRET = re.compile(r"key|uuid|guid|clsid|nonce|^iv$|salt|password|token|transaction|txid|commit", re.I)
 _OBJECTS: tuple[IndicatorType, ...] = ("mutex", "pipe", "user_agent")
+_ANY_OBJECT = re.compile(r"mut(?:ex|ant|ic)|mutece|semaphore|pipe|agent", re.IGNORECASE)
 _LABELLED_AS: dict[str, tuple[int, ...]] = {
     "imphash": (32,), "ja3": (32,), "ja3s": (32,), "hassh": (32,), "authentihash": (64,),
     "certificate_fingerprint": (32, 40, 64),
@@ -32,6 +33,8 @@ def in_quotes(before: str, after: str) -> bool:
 
 def object_type(label: str, words: str, kind: str) -> IndicatorType | None:
     """The type of named object that a column or a heading promises, or that a sentence speaks of."""
+    if not _ANY_OBJECT.search(label) and not _ANY_OBJECT.search(words):
+        return None
     for text in (label, words if kind != "row" else ""):
         for pattern, name in p.LABELS:
             if text and name in _OBJECTS and pattern.search(text):

@@ -42,11 +42,16 @@ def look(text: str, label: str, heading: str, kind: str, *, document_defuses: bo
     yield from pieces.hits
 
 
-_WORTH = re.compile(r"[.:\\@\ue000\ue001\ue002/]|[0-9A-Fa-f]{32}|AS\d|CVE|[13bB][A-Za-z0-9]{25}")
+_WORTH = re.compile(
+    r"[\w\]][.\ue000][\w*]|[\\@\ue001\ue002]|/[\w.]|::|:\w|[0-9A-Fa-f]{32}|\bASN? ?\d|CVE|[13bB][A-Za-z0-9]{24}|erial|SERIAL|gent:|"
+    r"\w_[0-9a-f]{4}",
+    re.IGNORECASE,
+)
 
 
 def _worth(text: str, about: str) -> bool:
-    return _WORTH.search(text) is not None or "`" in text or '"' in text or object_type(about, text, "item") is not None
+    """Whether there is anything in it that any of the passes could take: most prose has nothing."""
+    return _WORTH.search(text) is not None or object_type(about, text, "item") is not None
 
 
 def _certificates(s: Pieces) -> None:
@@ -93,6 +98,17 @@ def _paths(s: Pieces) -> None:
         run_long(s, pattern, at(type_))
 
 
+_HEX = re.compile(r"[0-9A-Fa-f]{32}")
+_GATED: tuple[tuple[re.Pattern[str], re.Pattern[str], IndicatorType], ...] = (
+    (re.compile(r"[Tt]1[0-9A-Fa-f]{70}"), p.TLSH, "tlsh"),
+    (re.compile(r"\d:[A-Za-z0-9+/]{6}"), p.SSDEEP, "ssdeep"),
+    (re.compile(r"[Cc][Vv][Ee]"), p.CVE, "cve"),
+    (re.compile(r"AS"), p.ASN, "asn"),
+    (re.compile(r"[A-Za-z0-9]{25}"), p.BITCOIN, "bitcoin"),
+)
+"""What must stand in a text before a slower pattern is worth its time."""
+
+
 def _hashes(s: Pieces) -> None:
     def digest(found: re.Match[str]) -> int | None:
         raw = found[0]
@@ -106,15 +122,11 @@ def _hashes(s: Pieces) -> None:
             s.take(type_ or _BY_LENGTH[len(raw)], raw, found.start())  # type: ignore[arg-type]
         return len(raw)
 
-    s.run(p.HASH, digest)
-    for pattern, type_ in (
-        (p.TLSH, "tlsh"),
-        (p.SSDEEP, "ssdeep"),
-        (p.CVE, "cve"),
-        (p.ASN, "asn"),
-        (p.BITCOIN, "bitcoin"),
-    ):
-        s.run(pattern, _plainly(s, type_))  # type: ignore[arg-type]
+    if _HEX.search(s.text):
+        s.run(p.HASH, digest)
+    for gate, pattern, type_ in _GATED:
+        if gate.search(s.text):
+            s.run(pattern, _plainly(s, type_))
     if "_" in s.text:
         s.run(p.JA4, lambda found: _ja4(s, found))
 

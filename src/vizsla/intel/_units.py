@@ -41,8 +41,14 @@ class Unit:
     @property
     def context(self) -> str:
         """The text, cut where it is very long."""
-        text = " ".join(self.text.split())
-        return text if len(text) <= _CONTEXT else text[:_CONTEXT] + "…"
+        return self.around(0)
+
+    def around(self, at: int) -> str:
+        """The text; of a very long one what is around a place in it."""
+        if len(self.text) <= _CONTEXT:
+            return " ".join(self.text.split())
+        start = max(0, at - _CONTEXT // 3)
+        return ("…" if start else "") + " ".join(self.text[start : start + _CONTEXT].split()) + "…"
 
 
 def lines_of(chunks: Iterable[str]) -> Iterator[str]:

@@ -84,4 +84,4 @@ def in_unit(unit: Unit, *, defuses: bool = False) -> Iterator[Found]:
     """The indicators of one unit."""
     for label, text in unit.cells:
         for hit in look(text, label, unit.heading, unit.kind, document_defuses=defuses):
-            yield Found(hit.type, hit.value, hit.raw, unit.context, unit.place, unit.heading, hit.reference)
+            yield Found(hit.type, hit.value, hit.raw, unit.around(hit.at), unit.place, unit.heading, hit.reference)
