@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+import ahocorasick_rs
 import orjson
 
 from vizsla.sigma.atoms import JOINED, LITERAL, ORDER, PAIRS, PATTERNS, Atom
@@ -155,9 +156,19 @@ def _sought(atoms: Sequence[Atom]) -> list[Sought]:
     found, at = [], 0
     for atom in atoms:
         how, own = atom.seeks
-        found.append(tuple((how, text) for text in dict.fromkeys(texts[at : at + len(own)])))
+        each = list(dict.fromkeys(texts[at : at + len(own)]))
+        found.append(tuple((how, text) for text in (_shortest(each) if how == "contains" else each)))
         at += len(own)
     return found
+
+
+def _shortest(texts: list[str]) -> list[str]:
+    """Those texts that hold none of the others: wherever one of all stands, one of these does."""
+    if len(texts) < 2:
+        return texts
+    holds = ahocorasick_rs.AhoCorasick(texts).find_matches_as_indexes
+    # Another text that stands in one stands in it without its first or without its last character.
+    return [text for text in texts if not (holds(text[1:]) or holds(text[:-1]))]
 
 
 def _cost(atom: Atom, sought: Sought, rules: int) -> float:
