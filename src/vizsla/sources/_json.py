@@ -149,7 +149,7 @@ def _whole(line: bytes) -> bool:
 def _by_line(stream: Any) -> Iterator[Portion | Bad]:
     for block in line_blocks(stream):
         if isinstance(block, TooLong):
-            yield Bad(block.start, f"a line of {block.length} bytes; more than {MAX_LINE} are not read")
+            yield Bad(block.start, block.reason)
             continue
         offsets = block.offsets()
         for at in range(0, len(block.lines), PORTION):

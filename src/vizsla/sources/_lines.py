@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from vizsla.source import Growth
+from vizsla.source import Growth, Rejected
 
 BLOCK = 256 << 10
 MAX_LINE = 64 << 20
@@ -41,6 +41,15 @@ class TooLong:
 
     start: int
     length: int
+
+    @property
+    def reason(self) -> str:
+        """Why it is not read."""
+        return f"a line of {self.length} bytes; more than {MAX_LINE} are not read"
+
+    def rejected(self, name: str) -> Rejected:
+        """It, in the log of that name."""
+        return Rejected(f"{name}#{self.start}", self.reason)
 
 
 def full_read(stream: BinaryIO, size: int) -> bytes:

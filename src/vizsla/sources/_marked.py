@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from vizsla.source import Batch, LogFile, Rejected
 from vizsla.sources._encoding import utf8_stream
-from vizsla.sources._lines import MAX_LINE, TooLong, line_blocks
+from vizsla.sources._lines import TooLong, line_blocks
 from vizsla.sources._placing import numbers
 from vizsla.sources._rows import Rows, batch_of, printable
 from vizsla.sources._syslog import modified
@@ -51,7 +51,7 @@ def read_marked(file: LogFile, mark: str, parse: Parse, declared: tuple[str, ...
     with file.open() as stream:
         for block in line_blocks(utf8_stream(stream)):
             if isinstance(block, TooLong):
-                yield Rejected(f"{file.name}#{block.start}", f"a line of more than {MAX_LINE} bytes is not read")
+                yield block.rejected(file.name)
                 continue
             for place, line in zip(block.offsets(), block.lines, strict=True):
                 text = printable(line.decode("utf-8", "surrogateescape")).rstrip("\r")

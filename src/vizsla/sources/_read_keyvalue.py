@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from vizsla.errors import SourceError
 from vizsla.source import Batch, Growth, LogFile, Rejected
 from vizsla.sources._encoding import as_utf8, utf8_stream
-from vizsla.sources._lines import MAX_LINE, TooLong, line_blocks, line_growth
+from vizsla.sources._lines import TooLong, line_blocks, line_growth
 from vizsla.sources._placing import Placing
 from vizsla.sources._rows import Rows, printable
 
@@ -99,7 +99,7 @@ def read(file: LogFile, placing: Placing, options: Mapping[str, Any], declared: 
     with file.open() as stream:
         for block in line_blocks(utf8_stream(stream)):
             if isinstance(block, TooLong):
-                yield Rejected(f"{file.name}#{block.start}", f"a line of more than {MAX_LINE} bytes is not read")
+                yield block.rejected(file.name)
                 continue
             for place, line in zip(block.offsets(), block.lines, strict=True):
                 found = pairs(printable(line.decode("utf-8", "surrogateescape")).rstrip("\r"), options)

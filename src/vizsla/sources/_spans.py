@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.source import Rejected
-from vizsla.sources._lines import MAX_LINE, TooLong, chunks
+from vizsla.sources._lines import TooLong, chunks
 from vizsla.sources._rows import printable
 
 BLOCK = 1 << 20
@@ -164,8 +164,7 @@ def blocks(stream: BinaryIO, name: str, block: int = BLOCK) -> Iterator[Block | 
     """A log's lines in blocks; lines too long to be read are told."""
     for chunk in chunks(stream, block):
         if isinstance(chunk, TooLong):
-            why = f"a line of {chunk.length} bytes; more than {MAX_LINE} are not read"
-            yield Rejected(f"{name}#{chunk.start}", why)
+            yield chunk.rejected(name)
         else:
             yield Block(chunk.data, chunk.start)
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.source import LogFile, Rejected
-from vizsla.sources._lines import MAX_LINE, TooLong, chunks
+from vizsla.sources._lines import TooLong, chunks
 from vizsla.sources._linux_auth import CRONS, PROGRAMS
 from vizsla.sources._rows import printable
 from vizsla.sources._syslog_times import bsd_micros, bsd_times
@@ -104,8 +104,7 @@ def read_headers(file: LogFile, block: int = BLOCK) -> Iterator[Headers | Reject
                 if held:
                     yield from _told(parse(held, at, written), file.name)
                     held = b""
-                why = f"a line of {chunk.length} bytes; more than {MAX_LINE} are not read"
-                yield Rejected(f"{file.name}#{chunk.start}", why)
+                yield chunk.rejected(file.name)
                 continue
             framed = framed or (chunk.start == 0 and _FRAME.match(chunk.data) is not None)
             data, start = (held + b"\n" + chunk.data, at) if held else (chunk.data, chunk.start)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.source import Batch, Growth, LogFile, Rejected, TableSpec
-from vizsla.sources._lines import MAX_LINE, TooLong, line_blocks, line_growth
+from vizsla.sources._lines import TooLong, line_blocks, line_growth
 from vizsla.sources._rows import Rows, batch_of, printable
 from vizsla.sources._times import parse_iso, timestamps
 
@@ -53,7 +53,7 @@ class KeyValue:
         with file.open() as stream:  # already uncompressed
             for block in line_blocks(stream):  # never more than a block in memory, however long the file is
                 if isinstance(block, TooLong):
-                    yield Rejected(f"{file.name}#{block.start}", f"a line of more than {MAX_LINE} bytes")
+                    yield block.rejected(file.name)
                     continue
                 for place, line in zip(block.offsets(), block.lines, strict=True):
                     pairs = PAIR.findall(printable(line.decode("utf-8", "surrogateescape")))

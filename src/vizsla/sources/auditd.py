@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from vizsla.source import Batch, Growth, LogFile, Rejected
 from vizsla.sources._audit import AUDIT_SPEC, AuditEvents
-from vizsla.sources._lines import MAX_LINE, TooLong, line_blocks
+from vizsla.sources._lines import TooLong, line_blocks
 from vizsla.sources._rows import printable
 
 _LINE = re.compile(rb"(?:node=\S+ )?type=[A-Z][A-Z0-9_\[\]]* msg=audit\((\d{1,12}\.\d{1,9}:\d{1,20})\):")
@@ -36,8 +36,7 @@ class Auditd:
         with file.open() as stream:
             for block in line_blocks(stream):
                 if isinstance(block, TooLong):
-                    why = f"a line of {block.length} bytes; more than {MAX_LINE} are not read"
-                    yield Rejected(f"{file.name}#{block.start}", why)
+                    yield block.rejected(file.name)
                     continue
                 for place, line in zip(block.offsets(), block.lines, strict=True):
                     text = printable(line.decode("utf-8", "surrogateescape")).strip()

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.source import Batch, Growth, LogFile, Rejected
-from vizsla.sources._lines import MAX_LINE, TooLong, line_blocks
+from vizsla.sources._lines import TooLong, line_blocks
 from vizsla.sources._linux import SPECS
 from vizsla.sources._linux_net import BIND
 from vizsla.sources._rows import batch_of, placed, printable
@@ -48,8 +48,7 @@ class Bind:
         with file.open() as stream:
             for block in line_blocks(stream, 1 << 20):
                 if isinstance(block, TooLong):
-                    why = f"a line of {block.length} bytes; more than {MAX_LINE} are not read"
-                    yield Rejected(f"{file.name}#{block.start}", why)
+                    yield block.rejected(file.name)
                     continue
                 texts = [printable(line.rstrip(b"\r").decode("utf-8", "surrogateescape")) for line in block.lines]
                 places = np.array(block.offsets(), dtype=np.int64)

@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 
 from vizsla.source import Batch, Growth, LogFile, Rejected, TableSpec
 from vizsla.sources._cisco import MESSAGES, pairs, who_began
-from vizsla.sources._encoding import utf8_stream
-from vizsla.sources._lines import MAX_LINE, TooLong, line_blocks, line_growth
+from vizsla.sources._devices import shows, text_blocks
+from vizsla.sources._lines import line_growth
 from vizsla.sources._marked import moments
-from vizsla.sources._rows import Rows, batch_of, placed, printable
+from vizsla.sources._rows import Rows, batch_of, placed
 from vizsla.sources._syslog import modified, ranks
 from vizsla.sources._times import timestamps
 
@@ -55,23 +55,18 @@ class CiscoAsa:
     tables = SPECS
 
     def sniff(self, head: bytes, name: str) -> float:
-        lines = [line for line in head.split(b"\n")[:50] if line.strip()]
-        whole = lines[:-1] if len(lines) > 1 and len(head) >= 4096 else lines
-        held = sum(_MARK.search(line[:512]) is not None for line in whole)
-        return 0.95 if whole and held >= 0.8 * len(whole) else 0.0
+        return shows(head, _MARK, 0.95)
 
     def growth(self, head: bytes) -> Growth | None:
         return line_growth(head)
 
     def read(self, file: LogFile) -> Iterator[Batch | Rejected]:
         written = modified(file)
-        with file.open() as stream:
-            for block in line_blocks(utf8_stream(stream), block=1 << 20):
-                if isinstance(block, TooLong):
-                    yield Rejected(f"{file.name}#{block.start}", f"a line of more than {MAX_LINE} bytes is not read")
-                    continue
-                texts = [printable(line.decode("utf-8", "surrogateescape")).rstrip("\r") for line in block.lines]
-                yield from _read(pa.array(texts, pa.string()), np.array(block.offsets()), file.name, written)
+        for block in text_blocks(file):
+            if isinstance(block, Rejected):
+                yield block
+            else:
+                yield from _read(*block, file.name, written)
 
 
 def _read(lines: pa.Array, places: npt.NDArray[np.int64], file: str, written: int) -> Iterator[Batch | Rejected]:

@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.source import Batch, Growth, LogFile, Rejected, TableSpec
-from vizsla.sources._encoding import utf8_stream
-from vizsla.sources._lines import MAX_LINE, TooLong, line_blocks, line_growth
+from vizsla.sources._devices import shows, text_blocks
+from vizsla.sources._lines import line_growth
 from vizsla.sources._marked import moments
 from vizsla.sources._paloalto import TYPES, names
 from vizsla.sources._placing import slug
 from vizsla.sources._read_csv import Form, _by_arrow
-from vizsla.sources._rows import batch_of, placed, printable, unique
+from vizsla.sources._rows import batch_of, placed, unique
 from vizsla.sources._syslog import modified
 from vizsla.sources._times import NONE, timestamps
 
@@ -68,23 +68,18 @@ class PaloAlto:
     )  # fmt: skip
 
     def sniff(self, head: bytes, name: str) -> float:
-        lines = [line for line in head.split(b"\n")[:50] if line.strip()]
-        whole = lines[:-1] if len(lines) > 1 and len(head) >= 4096 else lines
-        held = sum(_SEEN.search(line[:512]) is not None for line in whole)
-        return 0.95 if whole and held >= 0.8 * len(whole) else 0.0
+        return shows(head, _SEEN, 0.95)
 
     def growth(self, head: bytes) -> Growth | None:
         return line_growth(head)
 
     def read(self, file: LogFile) -> Iterator[Batch | Rejected]:
         written = modified(file)
-        with file.open() as stream:
-            for block in line_blocks(utf8_stream(stream), block=1 << 20):
-                if isinstance(block, TooLong):
-                    yield Rejected(f"{file.name}#{block.start}", f"a line of more than {MAX_LINE} bytes is not read")
-                    continue
-                texts = [printable(line.decode("utf-8", "surrogateescape")).rstrip("\r") for line in block.lines]
-                yield from _read(pa.array(texts, pa.string()), np.array(block.offsets()), file.name, written)
+        for block in text_blocks(file):
+            if isinstance(block, Rejected):
+                yield block
+            else:
+                yield from _read(*block, file.name, written)
 
 
 def _read(lines: pa.Array, places: npt.NDArray[np.int64], file: str, written: int) -> Iterator[Batch | Rejected]:
@@ -162,7 +157,7 @@ def _batch(kind: str, columns: dict[str, pa.Array], origins: pa.Array, written: 
         if name in columns and (times == NONE).any():
             texts = pc.replace_substring(pc.fill_null(columns[name], ""), "/", "-")
             times = np.where(times == NONE, moments(texts, written), times)
-    if kind == "THREAT" and "misc" in columns:
+    if kind == "THREAT" and {"misc", "subtype"} <= columns.keys():
         columns.update(_url(columns["misc"], columns["subtype"]))
     blank = pa.scalar(None, pa.string())
     columns = {name: pc.if_else(pc.equal(column, ""), blank, column) for name, column in columns.items()}

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from vizsla.source import Batch, LogFile, Rejected, TableSpec
 from vizsla.sources._encoding import as_utf8, utf8_stream
-from vizsla.sources._lines import MAX_LINE, TooLong, line_blocks
+from vizsla.sources._lines import TooLong, line_blocks
 from vizsla.sources._measured import COLUMNS, Measurements
 from vizsla.sources._rows import printable
 
@@ -49,7 +49,7 @@ class PdhCsv:
         with file.open() as stream:
             for block in line_blocks(utf8_stream(stream)):
                 if isinstance(block, TooLong):
-                    yield Rejected(f"{file.name}#{block.start}", f"a line of more than {MAX_LINE} bytes is not read")
+                    yield block.rejected(file.name)
                     continue
                 for place, line in zip(block.offsets(), block.lines, strict=True):
                     text = printable(line.decode("utf-8", "surrogateescape")).strip("\r\ufeff")

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from vizsla.source import Batch, LogFile, Rejected, TableSpec
 from vizsla.sources._encoding import as_utf8, utf8_stream
-from vizsla.sources._lines import MAX_LINE, TooLong, line_blocks
+from vizsla.sources._lines import TooLong, line_blocks
 from vizsla.sources._placing import formatted
 from vizsla.sources._rows import Rows, batch_of, printable
 from vizsla.sources._times import timestamps
@@ -53,7 +53,7 @@ class Transcript:
         with file.open() as stream:
             for block in line_blocks(utf8_stream(stream)):
                 if isinstance(block, TooLong):
-                    yield Rejected(f"{file.name}#{block.start}", f"a line of more than {MAX_LINE} bytes")
+                    yield block.rejected(file.name)
                     continue
                 for place, line in zip(block.offsets(), block.lines, strict=True):
                     reading.line(printable(line.decode("utf-8", "surrogateescape")).rstrip("\r"), place)

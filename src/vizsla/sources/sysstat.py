@@ -14,7 +14,7 @@ from typing import Any
 from vizsla.source import Batch, LogFile, Rejected, TableSpec
 from vizsla.sources._encoding import utf8_stream
 from vizsla.sources._json import Bad, records
-from vizsla.sources._lines import MAX_LINE, TooLong, full_read, line_blocks
+from vizsla.sources._lines import TooLong, full_read, line_blocks
 from vizsla.sources._measured import COLUMNS, Measurements, numbers
 from vizsla.sources._rows import printable
 
@@ -109,7 +109,7 @@ def _lines(file: LogFile, held: Measurements) -> Iterator[Batch | Rejected]:
     with file.open() as stream:
         for block in line_blocks(utf8_stream(stream)):
             if isinstance(block, TooLong):
-                yield Rejected(f"{file.name}#{block.start}", f"a line of more than {MAX_LINE} bytes is not read")
+                yield block.rejected(file.name)
                 continue
             for place, raw in zip(block.offsets(), block.lines, strict=True):
                 line = printable(raw.decode("utf-8", "surrogateescape")).rstrip("\r").lstrip("\ufeff")

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from vizsla.source import Batch, LogFile, Rejected, TableSpec
-from vizsla.sources._lines import MAX_LINE, TooLong, line_blocks
+from vizsla.sources._lines import TooLong, line_blocks
 from vizsla.sources._rows import Rows, batch_of, printable
 from vizsla.sources._times import NONE, micros, timestamps
 
@@ -51,8 +51,7 @@ class WindowsDhcp:
         with file.open() as stream:
             for block in line_blocks(stream):
                 if isinstance(block, TooLong):
-                    why = f"a line of {block.length} bytes; more than {MAX_LINE} are not read"
-                    yield Rejected(f"{file.name}#{block.start}", why)
+                    yield block.rejected(file.name)
                     continue
                 for place, line in zip(block.offsets(), block.lines, strict=True):
                     try:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from vizsla.source import Batch, LogFile, Rejected, TableSpec
 from vizsla.sources._encoding import utf8_stream
-from vizsla.sources._lines import MAX_LINE, TooLong, line_blocks
+from vizsla.sources._lines import TooLong, line_blocks
 from vizsla.sources._rows import batch_of, placed, printable
 from vizsla.sources._times import NONE, micros, timestamps
 
@@ -68,7 +68,7 @@ class WindowsDnsDebug:
         with file.open() as stream:
             for block in line_blocks(utf8_stream(stream), block=1 << 20):
                 if isinstance(block, TooLong):
-                    yield Rejected(f"{file.name}#{block.start}", f"a line of more than {MAX_LINE} bytes is not read")
+                    yield block.rejected(file.name)
                     continue
                 texts = (printable(line.decode("utf-8", "surrogateescape")).rstrip("\r") for line in block.lines)
                 lines = [*held, *((at, text) for at, text in zip(block.offsets(), texts, strict=True) if text.strip())]

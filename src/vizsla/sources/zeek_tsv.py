@@ -14,7 +14,7 @@ from pyarrow import csv
 
 from vizsla.source import Batch, Growth, LogFile, Rejected
 from vizsla.sources import _zeek
-from vizsla.sources._lines import MAX_LINE, TooLong, chunks
+from vizsla.sources._lines import TooLong, chunks
 from vizsla.sources._rows import Rows, placed, printable, unique
 
 BLOCK = 2 << 20
@@ -72,8 +72,7 @@ class ZeekTsv:
         with file.open() as stream:
             for chunk in chunks(stream, BLOCK):
                 if isinstance(chunk, TooLong):
-                    why = f"a line of {chunk.length} bytes; more than {MAX_LINE} are not read"
-                    yield Rejected(f"{file.name}#{chunk.start}", why)
+                    yield chunk.rejected(file.name)
                     continue
                 for start, run in _runs(chunk.data, chunk.start):
                     if run.startswith(b"#"):
