@@ -15,7 +15,8 @@ from pathlib import Path
 import vizsla
 from vizsla.errors import EngineError
 
-NEEDS = ("evtx", "orjson", "pyyaml", "xxhash")  # beyond numpy, pandas, pyarrow and grpcio, which PySpark brings
+# Beyond numpy, pandas, pyarrow and grpcio, which PySpark brings.
+NEEDS = ("ahocorasick-rs", "evtx", "google-re2", "orjson", "pyyaml", "xxhash")
 FOREIGN = ("vizsla.sources", "vizsla.analytics", "vizsla.engines")  # groups of other packages' plug-ins
 
 
