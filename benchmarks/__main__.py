@@ -31,6 +31,8 @@ ABOUT = {
     "haystack": "real attacks among real benign events, beside two simple rules",
     "calibration": "whether claimed p-values and e-values hold",
     "scale": "learn and hunt over ten million events, beside bare group-bys",
+    "sigma": "all Sigma rules for Windows over EVTX and captures, beside SQLite with one query per rule",
+    "indicators": "a million indicators against ten million events, beside a bare scan",
     "spark_scale": "one and two Spark workers",
 }
 
@@ -73,10 +75,12 @@ RUNS: dict[str, Callable[[Sequence[str]], list[Row]]] = {
     "haystack": module_rows("haystack", ["--all"]),
     "calibration": module_rows("calibration"),
     "scale": module_rows("scale"),
+    "indicators": module_rows("indicators"),
     "ingest": ingest_rows,
     "lines": lambda arguments: own_process("lines", arguments),
     "kill": kill_rows,
     "kill_compaction": lambda arguments: own_process("kill_compaction", arguments),
+    "sigma": module_rows("sigma"),
     "spark_scale": lambda arguments: own_process("spark_scale", arguments),
 }
 

@@ -63,7 +63,8 @@ def test_patterns_of_the_store(tmp_path):
     events(lake, 0, ["a.evil.com", "b.evil.com"])
     asked = pa.table({
         "id": ["1", "2", "3"], "type": ["pattern", "pattern", "domain"],
-        "value": ["[domain-name:value = 'a.evil.com'] FOLLOWEDBY [domain-name:value = 'b.evil.com']", "[broken", "x.com"],
+        "value": ["[domain-name:value = 'a.evil.com'] FOLLOWEDBY [domain-name:value = 'b.evil.com']", "[x",
+                  "x.com"],
     })  # fmt: skip
     with connect() as engine:
         done = seek_patterns(engine, [lake.scan("zeek_dns")], asked)

@@ -1,4 +1,4 @@
-"""The indicator store against the lake: what is new in either is looked for, patterns included, and kept as sightings."""
+"""The indicator store against the lake: what is new in either is looked for and kept as sightings; and patterns."""
 
 from __future__ import annotations
 
