@@ -242,9 +242,16 @@ def events(lake: Lake, table: str, columns: Iterable[str] | None = None) -> Iter
 
 
 def found(lake: Lake, documents: Mapping[str, Mapping[str, object]], looks: Sequence[Look]) -> Found:
-    """What the backend finds in a lake: one query per rule and table, table by table."""
+    """What the backend finds in a lake."""
     whole, failed = queries(documents, looks)
-    result = Found(failed=failed)
+    result = answered(lake, whole)
+    result.failed |= failed
+    return result
+
+
+def answered(lake: Lake, whole: Sequence[Query]) -> Found:
+    """What these queries find in a lake: one after another, table by table."""
+    result = Found()
     for table in lake.tables():
         here = [query for query in whole if query.table == table]
         if not here:

@@ -89,6 +89,7 @@ def test_all_rules_over_all_samples_agree(samples: Lake, loaded: Loaded, documen
 
 @pytest.mark.slow
 @pytest.mark.real_data
+@pytest.mark.timeout(3_600)  # one query per rule over 300,000 events takes its time on a busy machine
 @pytest.mark.parametrize("logs", ["evtx", "mordor"])
 def test_all_rules_over_captures_agree(
     logs: str, real_data: Path, loaded: Loaded, documents: Documents, tmp_path: Path
