@@ -185,6 +185,9 @@ def test_what_a_chosen_correlation_speaks_of_comes_along_silently():
     outer = rule(None, LogSource(), "outer", correlation=Correlation("event_count", ("base",), 60))
     found = chosen([base, outer], Wanted(level="high"))
     assert [(one.id, one.silent) for one in found] == [("base", True), ("outer", False)]
+    hushed = Rule("base", "1", "base", "critical", "test", PROCESS, IMAGE, silent=True)
+    assert [one.silent for one in chosen([hushed, outer], Wanted())] == [True, False]
+    assert [(one.id, one.silent) for one in chosen([hushed, outer], Wanted(level="critical"))] == [("base", False)]
 
 
 @pytest.mark.real_data

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 ROOM = "rules"
 _ABOUT, _FILES, _PLACEHOLDERS, _LICENCE = "about.json", "files", "placeholders.yaml", "LICENSE"
-_LICENCES = ("license", "licence", "copying")
+_LICENCES = re.compile(r"(?:licen[cs]e|copying)(?:[.-].*)?", re.I)
 _LARGEST_LICENCE = 1 << 18  # bytes
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -198,6 +198,10 @@ class RuleBook:
             kept = Collection(name, origin, added, now, files, licence, _digest(read))
             (fresh / _ABOUT).write_bytes(orjson.dumps(kept, option=orjson.OPT_INDENT_2))
             _swap(fresh, home)
+        except OSError as error:
+            raise RuleError(
+                f"the rules cannot be kept: {error.strerror}", where=str(home), fix="check permissions and free space"
+            ) from error
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
         return _compared(kept, loaded, {rule.id: rule.version for rule in earlier})
@@ -274,9 +278,12 @@ def _licence(origin: Path, fresh: Path) -> str:
     """Copy the licence that lies beside the rules, or one folder up, and give its first line."""
     folder = origin if origin.is_dir() else origin.parent
     for place in (folder, folder.parent):
-        found = sorted(p for p in place.iterdir() if p.is_file() and p.name.lower().startswith(_LICENCES))
-        if found and found[0].stat().st_size <= _LARGEST_LICENCE:
-            data = found[0].read_bytes()
+        try:
+            found = sorted(p for p in place.iterdir() if _LICENCES.fullmatch(p.name) and p.is_file())
+            data = found[0].read_bytes() if found and found[0].stat().st_size <= _LARGEST_LICENCE else b""
+        except OSError:  # what may not be read is no licence to keep
+            continue
+        if data:
             (fresh / _LICENCE).write_bytes(data)
             return _titled(data.decode("utf-8", "replace"))
     return ""

@@ -54,7 +54,10 @@ def _tagged(rule: Rule, wanted: str) -> bool:
 
 
 def chosen(rules: Iterable[Rule], wanted: Wanted) -> tuple[Rule, ...]:
-    """The rules that are wanted, and those that a wanted correlation speaks of: these silent where they are not."""
+    """The rules that are wanted, and those that a wanted correlation speaks of: these silent where they are not.
+
+    A rule that only correlations silenced that are not wanted speaks again.
+    """
     from dataclasses import replace
 
     all_of = tuple(rules)
@@ -69,7 +72,9 @@ def chosen(rules: Iterable[Rule], wanted: Wanted) -> tuple[Rule, ...]:
                 needed.add(one)
                 waiting.append(by_id[one])
     return tuple(
-        rule if rule.id in own else replace(rule, silent=True) for rule in all_of if rule.id in own or rule.id in needed
+        replace(rule, silent=rule.id in needed and (rule.silent or rule.id not in own))
+        for rule in all_of
+        if rule.id in own or rule.id in needed
     )
 
 

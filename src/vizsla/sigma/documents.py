@@ -120,7 +120,9 @@ def _archive(path: Path) -> Iterator[Text | Refused]:
 
 def _wanted(member: zipfile.ZipInfo) -> bool:
     parts = member.filename.split("/")
-    return member.filename.lower().endswith(_ENDINGS) and not any(part.startswith(".") and part not in (".", "..") for part in parts)
+    return member.filename.lower().endswith(_ENDINGS) and not any(
+        part.startswith(".") and part not in (".", "..") for part in parts
+    )
 
 
 def documents(text: Text) -> Iterator[Document | Refused]:

@@ -15,8 +15,9 @@ A condition is a tree of `And`, `Or`, `Not` and `Test`. A test asks one thing of
     field, field_startswith, field_endswith, field_contains  another field's name   stands to that field's text so
     minute, hour, day, week, month, year  text of a number      is a time of which that part is so (with lt … as `than`)
 
-Texts compare in lower case unless `cased`. `field` '' asks any field of the event (keywords). A test of a field that
-an event lacks does not hold, but for `exists: false` and `null`.
+Texts compare in lower case unless `cased`, and values that do stand here in lower case already. Patterns say their
+case themselves: `re` is asked of the text as it is, `like` bears (?i) unless `cased`. `field` '' asks any field of the
+event (keywords). A test of a field that an event lacks does not hold, but for `exists: false` and `null`.
 `literals`: for like and re, texts (in lower case) one of which stands in whatever matches; () where none is sure.
 """
 
