@@ -1,7 +1,7 @@
 """The indicator store: what every feed says of every indicator, kept in the lake's room `intel`.
 
 Three keyed tables (`claims`, `mentions`, `refused`), the feeds, and the lists that silence. A load is stored in whole
-or not at all (above two million claims: in shares of as many), so a killed one is simply run again; what is said again
+or not at all (above a million claims: in shares of as many), so a killed one is simply run again; what is said again
 changes nothing. `version` grows with every change of the claims, and what came since a version is found without
 looking at the rest.
 """
@@ -26,8 +26,8 @@ from vizsla.lake import Lake
 from vizsla.nouns.indicator import Claim, Mention, Refused
 
 ROOM = "intel"
-SHARE = 2_000_000  # claims of one commit
-PIECE = 65_536  # what is made into rows at once
+SHARE = 1_000_000  # claims of one commit
+PIECE = 16_384  # what is made into rows at once
 TOLD = 10_000  # refusals of one load that are kept; the rest are counted
 
 ATTACK_FILE = "attack.json"  # ATT&CK as it was updated to, where it was
