@@ -98,7 +98,10 @@ def columns_of(header: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> C
         return None
     for i, _ in values:
         roles.pop(i, None)
-    found = sum(any(_told(row, i, named) for i, named in values) for row in sample)
+    if typed is not None:
+        found = sum("|" in _cell(row, typed) or bool(said_type(_cell(row, typed))) for row in sample)
+    else:
+        found = sum(any(_told(row, i, named) for i, named in values) for row in sample)
     return Columns(names, roles, tuple(values), typed, header is not None, found / max(1, len(sample)))
 
 

@@ -17,6 +17,7 @@ from vizsla.nouns.indicator import Claim, Refused
 
 REFUSALS = 1_000  # that are told one by one; the others are counted
 NETWORKS = 64  # a range may be, before it is refused
+WIDEST_V4, WIDEST_V6 = 1 << 24, 1 << 96  # addresses of a range
 _COMMENT = ("#", ";", "//", "!", "[Adblock")
 _TRAILING = re.compile(r"\s+(?:[#;]|//|--)\s*(?P<said>.*)$|\s*;\s*(?P<drop>.*)$")
 _HOSTS = re.compile(r"(?:0\.0\.0\.0|127\.0\.0\.1|::1?|255\.255\.255\.255|fe80::1%lo0)\s+(?P<names>\S.*)")
@@ -116,13 +117,13 @@ def _line(text: str, about: str, place: str, feed: str) -> Iterator[Claim | Refu
 
 def _range(found: re.Match[str], raw: str, said: str, place: str, feed: str) -> Iterator[Claim | Refused]:
     try:
-        whole = summarize_address_range(ip_address(found["first"]), ip_address(found["last"]))
-        networks = list(islice(whole, NETWORKS + 1))
+        first, last = ip_address(found["first"]), ip_address(found["last"])
+        networks = list(islice(summarize_address_range(first, last), NETWORKS + 1))
     except (ValueError, TypeError) as error:
         yield Refused(place, f"{raw!r} is no range of addresses: {error}")
         return
-    if len(networks) > NETWORKS:
-        yield Refused(place, f"{raw!r} is more than {NETWORKS} networks")
+    if len(networks) > NETWORKS or int(last) - int(first) > (WIDEST_V4 if first.version == 4 else WIDEST_V6):
+        yield Refused(place, f"{raw!r} is too wide a range to be an indicator")
         return
     for network in networks:
         told = value_of(str(network), "cidr")

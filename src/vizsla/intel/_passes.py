@@ -43,7 +43,8 @@ def look(text: str, label: str, heading: str, kind: str, *, document_defuses: bo
 
 
 _WORTH = re.compile(
-    r"[\w\]][.\ue000][\w*]|[\\@\ue001\ue002]|/[\w.]|::|:\w|[0-9A-Fa-f]{32}|\bASN? ?\d|CVE|[13bB][A-Za-z0-9]{24}|erial|SERIAL|gent:|"
+    r"[\w\]][.\ue000][\w*]|[\\@\ue001\ue002]|/[\w.]|::|:\w|[0-9A-Fa-f]{32}|\bASN? ?\d|CVE|[13bB][A-Za-z0-9]{24}|"
+    r"erial|SERIAL|gent:|"
     r"\w_[0-9a-f]{4}",
     re.IGNORECASE,
 )

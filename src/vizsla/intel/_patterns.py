@@ -66,7 +66,7 @@ SERIAL = re.compile(
     re.IGNORECASE,
 )
 CVE = re.compile(r"(?<![A-Za-z0-9])CVE[-_ ‐‑–]\d{4}[-_ ‐‑–]\d{4,19}(?!\d)", re.IGNORECASE)
-ASN = re.compile(r"(?<![A-Za-z0-9])AS(?:N ?)?\d{2,10}(?![\w.\-])")
+ASN = re.compile(r"(?<![A-Za-z0-9])AS(?:N ?)?\d{2,10}(?![\w\-]|\.\d)")
 BITCOIN = re.compile(r"(?<![0-9A-Za-z])(?:bc1[a-z0-9]{25,62}|[13][1-9A-HJ-NP-Za-km-z]{24,34})(?![0-9A-Za-z])")
 AGENT = re.compile(
     r"(?:(?<=user-agent: )|(?<=user-agent:)|(?<=user agent: ))[^\"`|\n]{4,400}|Mozilla/\d\.\d \([^\"`|\n]{4,400}",

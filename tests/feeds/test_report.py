@@ -1,0 +1,143 @@
+"""Reports in text, HTML and PDF."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import pytest
+
+from vizsla.errors import FeedError
+from vizsla.feeds import find, sniffed
+from vizsla.feeds._documents import encoding_of
+from vizsla.nouns.indicator import Claim, Mention, Refused
+
+HTML = """<!DOCTYPE html><html><head><title>bad.example.com</title><script>var c2 = "http://script.example.com/x"</script>
+<style>@import url(http://style.example.com/x)</style></head><body>
+<h2>Network</h2><p>The loader asks <b>evil[.]example</b>[.]com for orders; see <a href="https://blog.example.org/post">our post</a>.</p>
+<table><tr><th>Domain</th><th>Comment</th></tr><tr><td><code>table[.]example[.]com</code></td><td>C2 &amp; more</td></tr></table>
+<ul><li>list&#46;example&#46;net</li></ul><pre>198.51.100[.]7
+198.51.100[.]8</pre><p>It used T1059.001.</p><!-- comment.example.com --></body></html>
+"""
+
+
+def pdf(pages: list[str], bomb: int = 0) -> bytes:
+    """A PDF of lines of text, written by hand. bomb: bytes that a page's stream unpacks to."""
+    objects = ["<< /Type /Catalog /Pages 2 0 R >>", "", "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
+    kids = []
+    for text in pages:
+        shown = "".join(
+            f"({line}) Tj 0 -14 Td "
+            for line in text.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)").split("\n")
+        )
+        data = zlib.compress(f"BT /F1 12 Tf 50 700 Td {shown}ET".encode("latin-1") + b" " * bomb)
+        objects.append(f"<< /Length {len(data)} /Filter /FlateDecode >>\nstream\n{data.decode('latin-1')}\nendstream")
+        kids.append(f"{len(objects) + 1} 0 R")
+        objects.append(
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents {len(objects)} 0 R "
+            "/Resources << /Font << /F1 3 0 R >> >> >>"
+        )
+    objects[1] = f"<< /Type /Pages /Kids [{' '.join(kids)}] /Count {len(kids)} >>"
+    out, places = b"%PDF-1.4\n", []
+    for number, content in enumerate(objects, 1):
+        places.append(len(out))
+        out += f"{number} 0 obj\n{content}\nendobj\n".encode("latin-1")
+    start = len(out)
+    out += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n".encode()
+    out += b"".join(f"{place:010} 00000 n \n".encode() for place in places)
+    return out + f"trailer << /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n".encode()
+
+
+def read(path: Path) -> list[Claim | Mention | Refused]:
+    form = sniffed(path)
+    assert form is find("report")
+    return list(form.read(path, "feed"))
+
+
+def meant(path: Path) -> dict[str, Claim]:
+    return {c.value: c for c in read(path) if isinstance(c, Claim) and c.to_ids}
+
+
+def test_html(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(HTML)
+    found = meant(path)
+    assert set(found) == {"evil.example.com", "table.example.com", "list.example.net", "198.51.100.7", "198.51.100.8"}
+    assert found["table.example.com"].context == "`table[.]example[.]com` | C2 & more"
+    assert [(m.kind, m.name) for m in read(path) if isinstance(m, Mention)] == [("technique", "T1059.001")]
+    told = [c.value for c in read(path) if isinstance(c, Claim) and not c.to_ids]
+    assert told == ["https://blog.example.org/post"]
+
+
+def test_hostile_html_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    for text in (
+        "<html>evil[.]example[.]com " + "<a" * 1_000_000,
+        "<html>" + "<div>" * 200_000 + "evil[.]example[.]com",
+        "<html>" + "<!" * 500_000,
+    ):
+        path.write_text(text)
+        read(path)
+
+
+def test_pdf(tmp_path: Path) -> None:
+    path = tmp_path / "report.pdf"
+    path.write_bytes(pdf(["The loader asks evil[.]example[.]com for orders.", "198.51.100[.]7\nIt used T1059.001."]))
+    found = meant(path)
+    assert found["evil.example.com"].source == "report.pdf, page 1"
+    assert found["198.51.100.7"].source == "report.pdf, page 2"
+
+
+def test_hostile_pdf_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "report.pdf"
+    path.write_bytes(pdf(["evil[.]example[.]com"], bomb=200_000_000))
+    assert len(path.read_bytes()) < 1_000_000
+    assert any(isinstance(one, Refused) for one in read(path))
+    path.write_bytes(b"%PDF-1.7\n" + b"1 0 obj << /Kids [1 0 R] >> endobj\n" * 10)
+    assert [type(one) for one in read(path)] == [Refused]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_text_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "report.txt"
+    path.write_text("The café asks evil[.]example[.]com for orders.\n", encoding)
+    assert set(meant(path)) == {"evil.example.com"}
+    assert encoding_of("é a".encode("cp1252")) == "cp1252"
+
+
+def test_what_a_sentence_names_goes_with_its_indicators(tmp_path: Path) -> None:
+    path = tmp_path / "report.md"
+    path.write_text(
+        "TLP:AMBER\n\nAPT29 used Cobalt Strike (T1059.001) from evil[.]example[.]com.\n\nIt exploits CVE-2021-44228.\n"
+    )
+    (claim,) = [c for c in read(path) if isinstance(c, Claim) and c.type == "domain"]
+    assert (claim.techniques, claim.malware, claim.actors, claim.tlp) == (
+        ("T1059.001",),
+        ("Cobalt Strike",),
+        ("APT29",),
+        "amber",
+    )
+    assert ("vulnerability", "CVE-2021-44228") in [(m.kind, m.name) for m in read(path) if isinstance(m, Mention)]
+
+
+def test_missing_files_are_told(tmp_path: Path) -> None:
+    with pytest.raises(FeedError, match="cannot be opened"):
+        list(find("report").read(tmp_path / "none.md", "feed"))
+
+
+@pytest.mark.real_data
+def test_every_unstructured_file_reads(real_data: Path) -> None:
+    formats = {name: find(name) for name in ("report", "table", "plain", "detections", "json_values")}
+    seen = 0
+    for path in sorted((real_data / "intel").rglob("*")):
+        if not path.is_file() or "warninglists" in path.parts:
+            continue
+        form = sniffed(path)
+        assert form is not None, path
+        if form in formats.values():
+            seen += 1
+            said = list(form.read(path, "feed"))
+            assert (
+                any(not isinstance(one, Refused) for one in said) or form.name == "detections" or path.suffix == ".py"
+            ), path
+    assert seen > 150
