@@ -25,6 +25,7 @@ from vizsla.intel.pattern import (
     Terms,
     Within,
     fields,
+    indicators,
     parse,
     split,
 )
@@ -141,6 +142,19 @@ def test_alternatives_come_apart() -> None:
         ("pattern", "[url:value LIKE 'http%']"),
         ("pattern", "[file:name != 'y']"),
     ]
+
+
+def test_like_with_percent_alone_is_a_wildcard() -> None:
+    like = {
+        "[file:name LIKE 'ev%']": ("file_name", "ev*"),
+        r"[file:path LIKE '%\\temp\\x%.exe']": ("file_path", r"*\temp\x*.exe"),
+        "[url:value LIKE 'https://evil.com/%']": ("url", "https://evil.com/*"),
+        "[file:name LIKE 'e_l%']": ("pattern", "[file:name LIKE 'e_l%']"),  # _ is any one character
+        "[file:name LIKE '%']": ("pattern", "[file:name LIKE '%']"),
+        "[file:name NOT LIKE 'ev%']": ("pattern", "[file:name NOT LIKE 'ev%']"),
+        "[domain-name:value LIKE '%.evil.com']": ("pattern", "[domain-name:value LIKE '%.evil.com']"),
+    }
+    assert {text: split(parse(text)) for text in like} == {text: [one] for text, one in like.items()}
 
 
 def test_hashes_of_one_file_are_each_enough() -> None:
@@ -262,3 +276,19 @@ def test_as_the_reference_parser(text: str) -> None:
         return
     assert ok
     assert not run_validator(str(tree), stix_version="2.1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[domain-name:value = 'a.b']",
+        "[ mutex:name='x' ]",
+        "[a:b = 'x']",
+        "[file:name = 'it\\'s']",
+        "[domain-name:value = 'a' OR mutex:name = 'b']",
+        "[domain-name:value = '']",
+        "[email-message:subject = 'x']",
+    ],
+)
+def test_the_short_way_gives_what_the_long_one_gives(text: str) -> None:
+    assert indicators(text) == split(parse(text))

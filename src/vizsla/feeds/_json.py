@@ -17,7 +17,8 @@ WHOLE = 32 << 20  # bytes: a larger document is read object by object
 OBJECT = 32 << 20  # bytes of one object in a large document
 CHUNK = 1 << 20
 LISTS = ("[", "{[")  # the brackets that are open where an object of the list begins
-_MARK = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}\[\]]', re.DOTALL)
+# The next bracket outside of strings, or the quote of a string that has no end yet.
+_MARK = re.compile(rb'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+(["{}\[\]])', re.DOTALL)
 
 
 def document(path: Path) -> Any:
@@ -112,18 +113,16 @@ class _Scan:
 
     def more(self, chunk: bytes) -> Iterator[bytes | str]:
         self.held += chunk
-        for mark in _MARK.finditer(self.held, self.at):
-            sign = mark[0]
+        while mark := _MARK.match(self.held, self.at):
+            sign = mark[1]
             if sign == b'"':  # a string that ends in a later chunk
-                self.at = mark.start()
+                self.at = mark.start(1)
                 break
             self.at = mark.end()
             if sign in b"{[":
-                self.opened(sign.decode(), mark.start())
-            elif sign in b"}]":
+                self.opened(sign.decode(), mark.start(1))
+            else:
                 yield from self.closed(sign.decode())
-        else:
-            self.at = len(self.held)
         self.forget()
 
     def opened(self, sign: str, at: int) -> None:

@@ -34,6 +34,7 @@ class Graph:
 
     named: dict[str, tuple[str, str]] = field(default_factory=dict)  # id -> type, name
     ties: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))  # id -> word, other's id
+    behind: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # id -> ids of who is behind it
     levels: dict[str, Tlp] = field(default_factory=lambda: dict(TLP_IDS))
     seen: dict[str, tuple[datetime | None, datetime | None]] = field(default_factory=dict)
     count: int = 0
@@ -46,6 +47,8 @@ class Graph:
             word = text(item.get("relationship_type"), 60)
             self._tie(source, word, target)
             self._tie(target, "", source)
+            if word in _ONWARD and len(self.behind[source]) < PER_OBJECT:
+                self.behind[source].append(target)
         elif type == "sighting":
             self._sighted(item)
         elif type == "marking-definition":
@@ -92,9 +95,8 @@ class Graph:
             if not word and not other.startswith(("campaign--", "intrusion-set--", "threat-actor--", "malware--")):
                 continue
             self._name(other, found)
-            for onward, behind in self.ties.get(other, ()):
-                if onward in _ONWARD:
-                    self._name(behind, found)
+            for behind in self.behind.get(other, ()):
+                self._name(behind, found)
         return Said(
             names([*found["malware"], *found["tool"]]),
             names([*found["intrusion-set"], *found["threat-actor"]]),

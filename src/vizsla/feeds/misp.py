@@ -14,7 +14,7 @@ from vizsla.errors import FeedError
 from vizsla.feed import Read
 from vizsla.feeds._json import document
 from vizsla.feeds._said import all_told, listed, moment, names, strictest, techniques, text, tlp, told
-from vizsla.intel.pattern import parse, split
+from vizsla.intel.pattern import indicators
 from vizsla.nouns.indicator import Claim, IndicatorType, Mention, Refused
 
 MANIFEST = "manifest.json"
@@ -146,7 +146,7 @@ def _of(item: Any, base: Claim | None, place: str) -> Iterator[Read]:
         yield Mention(mention, value[:300], base.feed, where, said.context)  # type: ignore[arg-type]
     if type == "stix2-pattern":
         try:
-            yield from all_told(said, split(parse(value)), where)
+            yield from all_told(said, indicators(value), where)
         except ValueError as error:
             yield Refused(where, f"its pattern cannot be read: {error}")
         return

@@ -13,7 +13,7 @@ from vizsla.feeds._json import objects
 from vizsla.feeds._said import all_told, listed, moment, names, percent, text
 from vizsla.feeds._stix2_graph import Graph, technique
 from vizsla.intel.pattern import Path as ObjectPath
-from vizsla.intel.pattern import kind, parse, split
+from vizsla.intel.pattern import indicators, kind
 from vizsla.nouns.indicator import Claim, IndicatorType, Mention, Refused
 
 _ID = re.compile(
@@ -144,7 +144,7 @@ def _indicator(item: dict[str, Any], graph: Graph, feed: str, place: str) -> Ite
         yield Refused(place, "the indicator has no pattern")
         return
     try:
-        pairs = split(parse(written))
+        pairs = indicators(written)
     except ValueError as error:
         yield Refused(place, f"its pattern cannot be read: {error}")
         return

@@ -6,6 +6,7 @@ The parser is our own: it never recurses deeper than DEPTH, and its work is boun
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,11 +32,12 @@ from vizsla.intel._pattern_tree import (
     Terms,
     Within,
 )
+from vizsla.intel.normal import normal
 from vizsla.nouns.indicator import IndicatorType
 
 __all__ = [
     "ANY", "Between", "Comparison", "Constant", "Joined", "Observation", "Operator", "Path", "Pattern", "Place",
-    "Qualified", "Repeats", "Seen", "Term", "Terms", "Within", "fields", "kind", "parse", "split",
+    "Qualified", "Repeats", "Seen", "Term", "Terms", "Within", "fields", "indicators", "kind", "parse", "split",
 ]  # fmt: skip
 
 LONGEST = 131_072  # characters of a pattern
@@ -43,6 +45,7 @@ WORDS = 40_000  # words and signs of a pattern
 DEPTH = 32  # parentheses in parentheses
 REGEX = 2_000  # characters of a regular expression
 WILDCARDS = ("file_name", "file_path", "registry_key", "mutex", "pipe", "service", "user_agent", "url")
+_SIMPLE = re.compile(r"\[\s*([a-z0-9][a-z0-9-]*):([a-z_]+)\s*=\s*'([^'\\]*)'\s*\]")
 _COMPARED = ("=", "!=", "<", "<=", ">", ">=", "IN", "LIKE", "MATCHES", "ISSUBSET", "ISSUPERSET")
 
 
@@ -282,6 +285,21 @@ def kind(path: Path) -> IndicatorType | None:
     return known.type if known else None
 
 
+def indicators(text: str) -> list[tuple[IndicatorType, str]]:
+    """What `split` makes of a pattern's text. Raises ValueError where it is no pattern."""
+    found = _SIMPLE.fullmatch(text)  # as most are
+    if found is not None:
+        type = _simple_kind(found[1], found[2])
+        if type is not None:
+            return [(type, found[3])]
+    return split(parse(text))
+
+
+@lru_cache(maxsize=1_000)
+def _simple_kind(type: str, name: str) -> IndicatorType | None:
+    return kind(Path(type, (name,)))
+
+
 def split(pattern: Pattern) -> list[tuple[IndicatorType, str]]:
     """The pattern as indicators, any of which is enough: (type, value as written).
 
@@ -321,13 +339,23 @@ def _plain(term: Comparison) -> list[tuple[IndicatorType, str]] | None:
     type = kind(term.path)
     if type is None or term.negated or not all(_is_plain(value) for value in term.values):
         return None
-    if term.operator == "LIKE" and type in WILDCARDS:
-        text = str(term.values[0])
-        wild = "%" in text and not set("_*\\") & set(text) and text.strip("%")
-        return [(type, text.replace("%", "*"))] if wild else None
+    if term.operator == "LIKE":
+        return _wild(type, str(term.values[0])) if type in WILDCARDS else None
     if term.operator not in ("=", "IN"):
         return None
     return [(type, str(value)) for value in term.values] or None
+
+
+def _wild(type: IndicatorType, text: str) -> list[tuple[IndicatorType, str]] | None:
+    """A value with the wildcard *, where that says the same as LIKE."""
+    if "%" not in text or "_" in text or "*" in text:
+        return None
+    value = text.replace("%", "*")
+    try:
+        normal(type, value)
+    except ValueError:
+        return None
+    return [(type, value)]
 
 
 def _is_plain(value: Constant) -> bool:
