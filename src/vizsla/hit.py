@@ -7,9 +7,9 @@ it, and adds what triage needs: who, when, and the process, session or connectio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,10 @@ from vizsla.analytics.rarity.encode import I64, dictionary
 from vizsla.analytics.rarity.fields import Profile, profile
 from vizsla.analytics.rarity.keys import keys
 from vizsla.nouns.event import HOST, ID, TIME
+
+if TYPE_CHECKING:
+    from vizsla.engine import Engine
+    from vizsla.lake import Scan
 
 TEXTS = pa.map_(pa.string(), pa.string())
 
@@ -38,6 +42,9 @@ HITS = pa.schema([
     pa.field("pair", pa.uint64()),
 ])  # fmt: skip
 """One row per event and rule (or indicator) that met it."""
+
+NAMED = pa.field("events", pa.list_(pa.string()))
+"""Beside HITS, of what several events make (a correlation, a STIX pattern): all of them; the row is of the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,7 @@ class Hitting:
     def columns(self) -> tuple[str, ...]:
         """All columns that its batches must have."""
         own = profile(self.matcher.table)
-        asked = (ID, HOST, TIME, *self.matcher.columns, *_anchors(own))
+        asked = (ID, HOST, TIME, *self.matcher.columns, *anchors(own))
         return tuple(dict.fromkeys(asked))
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -100,7 +107,26 @@ class Hitting:
                 yield told(batch, met, own)
 
 
-def _anchors(own: Profile) -> tuple[str, ...]:
+def passes(
+    engine: Engine,
+    scans: Sequence[Scan],
+    matchers: Sequence[Matcher],
+    what: str,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """What matchers meet in their tables, one table after another, as HITS. `what` is told to `progress`."""
+    tables = {scan.table: scan for scan in scans}
+    done, total = 0, sum(tables[matcher.table].rows for matcher in matchers)
+    for matcher in matchers:
+        scan = tables[matcher.table]
+        if progress:
+            progress(done, total, f"{what} in {matcher.table}")
+        mapper = Hitting(matcher)
+        yield from engine.map(scan, mapper.columns, mapper)
+        done += scan.rows
+
+
+def anchors(own: Profile) -> tuple[str, ...]:
     """The columns that tell an event's kind and what it belongs to."""
     kind = (own.kind,) if own.kind else ()
     return (*kind, *own.guid, *own.pid, *own.logon, *own.pair)
@@ -109,7 +135,7 @@ def _anchors(own: Profile) -> tuple[str, ...]:
 def told(batch: pa.RecordBatch, met: Met, own: Profile) -> pa.RecordBatch:
     """What was met, with its event's place in time and in its episode."""
     rows, back = np.unique(met.row, return_inverse=True)
-    held = batch.select([n for n in dict.fromkeys((ID, HOST, TIME, *_anchors(own))) if n in batch.schema.names])
+    held = batch.select([n for n in dict.fromkeys((ID, HOST, TIME, *anchors(own))) if n in batch.schema.names])
     part = held.take(pa.array(rows))
     tied = keys(part, own)
     again = pa.array(back)

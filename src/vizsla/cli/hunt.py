@@ -223,7 +223,7 @@ def deliver(
     console.write(chunks(result, format), output)
     from vizsla.faces.footer import lines
 
-    for line in lines(result):
+    for line in (*lines(result), *result.advice):
         console.say(line)
     if output is not None:
         console.say(f"written: {output}")

@@ -74,6 +74,7 @@ def parts(
             else "add --lake DIR to keep events and findings, then `vizsla show ID`"
         )
         shown.append(Text(f"Look closer: {how}", style="bold"))
+    shown += [Text(visible(line)) for line in result.advice]
     return shown
 
 

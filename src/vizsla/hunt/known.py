@@ -27,7 +27,7 @@ from vizsla.analytics.rarity.tally import DAY, Heap
 from vizsla.baseline import Baseline
 from vizsla.baseline.fired import KEY, SUM, Fired, fired_code
 from vizsla.engine import Engine
-from vizsla.hit import HITS, Hitting, Matcher
+from vizsla.hit import HITS, NAMED
 from vizsla.hunt.scope import Progress
 from vizsla.lake import Scan
 from vizsla.nouns import Hit, Unable
@@ -36,7 +36,6 @@ from vizsla.triage.assemble import CHANNEL, EVENTS, RECORD, ZEEK_RECORD
 from vizsla.triage.known import TIE, About, Gathering, Often, Row, Worth, believed, by_codes
 from vizsla.triage.observed import Observed, host_codes
 
-NAMED = pa.field("events", pa.list_(pa.string()))  # of a correlation: the events that made it
 KEPT = HITS.append(pa.field(TIE, pa.uint64())).append(NAMED)
 LEVELS = ("critical", "high", "medium", "low", "informational")
 HOSTS, DAYS = 5, 3  # of a baseline, from which on it may say how usual a hit is
@@ -53,8 +52,8 @@ class Known(Protocol):
         """'sigma' or 'intel'."""
         ...
 
-    def matchers(self, scans: Sequence[Scan]) -> Sequence[Matcher]:
-        """For each table that something is looked for in, one or several."""
+    def hits(self, engine: Engine, scans: Sequence[Scan], progress: Progress | None) -> Iterator[pa.RecordBatch]:
+        """What is met in these tables, of HITS (of what several events make, with NAMED)."""
         ...
 
     def silent(self) -> frozenset[str]:
@@ -65,8 +64,8 @@ class Known(Protocol):
         """Hits that follow from hits (correlations), of HITS and NAMED; `hits`: a Parquet file of KEPT."""
         ...
 
-    def about(self, by: Iterable[str]) -> Mapping[str, About]:
-        """What is known of these."""
+    def about(self, by: Mapping[str, datetime | None]) -> Mapping[str, About]:
+        """What is known of these; with each the time when it was met last."""
         ...
 
     def looked(self) -> U64:
@@ -110,9 +109,9 @@ class Met:
     hosts: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     @property
-    def ids(self) -> list[str]:
-        """Of what was met, in order."""
-        return sorted(self.counts)
+    def last(self) -> dict[str, datetime | None]:
+        """What was met, in order of id, and when last."""
+        return {by: _moment(self.counts[by][2]) for by in sorted(self.counts)}
 
     def add(self, batch: pa.RecordBatch, writer: pq.ParquetWriter) -> None:
         """More hits, of HITS (those of correlations with NAMED)."""
@@ -188,18 +187,9 @@ def _rows(table: pa.Table) -> Iterator[tuple]:  # type: ignore[type-arg]
 def look(engine: Engine, scans: Sequence[Scan], known: Known, folder: Path, progress: Progress | None = None) -> Met:
     """Everything that this knowledge meets in these tables."""
     met = Met(known, folder / f"{known.analytic}.parquet", Gathering(known.analytic))
-    matchers = known.matchers(scans)
-    tables = {scan.table: scan for scan in scans}
-    rows = {matcher.table: tables[matcher.table].rows for matcher in matchers}
-    done, total = 0, sum(rows[matcher.table] for matcher in matchers)
     with pq.ParquetWriter(met.path, KEPT, compression="zstd") as writer:
-        for matcher in matchers:
-            if progress:
-                progress(done, total, f"{known.analytic} in {matcher.table}")
-            hitting = Hitting(matcher)
-            for batch in engine.map(tables[matcher.table], hitting.columns, hitting):
-                met.add(batch, writer)
-            done += rows[matcher.table]
+        for batch in known.hits(engine, scans, progress):
+            met.add(batch, writer)
     with pq.ParquetWriter(folder / f"{known.analytic}-more.parquet", KEPT, compression="zstd") as writer:
         for batch in known.more(met.path):
             met.add(batch, writer)
@@ -208,19 +198,22 @@ def look(engine: Engine, scans: Sequence[Scan], known: Known, folder: Path, prog
 
 def fired(all_met: Sequence[Met]) -> Fired:
     """What was looked for and where it was met, for a baseline to keep."""
-    looked: list[U64] = [met.known.looked() for met in all_met]
+    codes = np.concatenate([met.known.looked() for met in all_met]) if all_met else np.zeros(0, np.uint64)
+    return _fired(all_met, codes)
+
+
+def _fired(all_met: Sequence[Met], looked: U64) -> Fired:
     heap = Heap(KEY, SUM)
     for met in all_met:
         days = dict(met.on_days())
         if len(days["by"]):
             heap.add({**days, "by": _versioned(met, days["by"])})
-    codes = np.concatenate(looked) if looked else np.zeros(0, np.uint64)
-    return Fired.of(codes, heap.columns() if heap.chunks else Fired().met)
+    return Fired.of(looked, heap.columns() if heap.chunks else Fired().met)
 
 
 def _versioned(met: Met, codes: U64) -> U64:
     """Codes of ids as those of ids and versions."""
-    about = met.known.about(met.ids)
+    about = met.known.about(met.last)
     names = met.gathering.names
     distinct, inverse = np.unique(codes, return_inverse=True)
     told = [about[names[code]] for code in distinct.tolist()]
@@ -246,10 +239,11 @@ def quiet_in(baseline: Baseline) -> Quiet:
 
 def weighed(met: Met, quiet: Quiet) -> dict[str, Worth]:
     """What a hit of each is worth."""
-    about = met.known.about(met.ids)
-    own = fired([met]) if quiet.own else quiet.fired
+    about = met.known.about(met.last)
+    known = np.array([fired_code(one.id, one.version) for one in about.values()], dtype=np.uint64)
+    own = _fired([met], known) if quiet.own else quiet.fired
     found = {}
-    for by in met.ids:
+    for by in met.last:
         one = about[by]
         usual = own.usual(fired_code(one.id, one.version))
         host_days, hosts = quiet.host_days, quiet.hosts
@@ -305,7 +299,7 @@ def summary(met: Met, worth: Mapping[str, Worth], quiet: Quiet) -> list[Hit]:
     codes, counts = np.unique(days["by"], return_counts=True)
     on = {met.gathering.names[code]: n for code, n in zip(codes.tolist(), counts.tolist(), strict=True)}
     found = []
-    for by in met.ids:
+    for by in met.last:
         one, (events, first, last, _) = worth[by], met.counts[by]
         usual = None if quiet.own else one.usual
         found.append(

@@ -68,7 +68,7 @@ def learn(
         grows = Growth(Scope(host, since, until), {scan.table: scan.version for scan in scans}, share_of(scans))
         tallied = rarity.tally(computing, scans, grows.share, steps(progress, scans, "learning"))
         with tempfile.TemporaryDirectory(prefix="vizsla-hits-") as folder:
-            looking = knowledge(lake, analytics.chosen(), rules=rules)
+            looking = knowledge(lake, analytics.chosen(), Path(folder), rules=rules)
             met = [look(computing, scans, known, Path(folder), progress) for known in looking]
             model, played, seen = modelled(computing, scans, tallied, met, progress)
     report.unable += seen.unable

@@ -20,7 +20,7 @@ from vizsla.engines import connect
 from vizsla.errors import UsageError
 from vizsla.hunt.about import account, traffic
 from vizsla.hunt.explain import bare, explain, weighed
-from vizsla.hunt.knowledge import knowledge
+from vizsla.hunt.knowledge import advice, knowledge
 from vizsla.hunt.rank import Stage, staged
 from vizsla.hunt.scope import Progress, scans_of
 from vizsla.hunt.unlearnt import narrowed
@@ -95,7 +95,7 @@ def _hunt(
     scans, told = narrowed(request, lake, baseline, scans)
     report.notes += told
     asked = analytics.chosen(request.analytics)
-    looking = knowledge(lake, asked, rules=request.rules, intel=request.intel, kept=request.kept)
+    looking = knowledge(lake, asked, folder, rules=request.rules, intel=request.intel, kept=request.kept)
     stage = staged(engine, scans, baseline, asked, looking, folder, progress)
     account(report, lake, engine, scans, stage.counted, baseline)
     report.unable += (*stage.seen.unable, *(lack for known in looking for lack in known.unable()))
@@ -137,6 +137,7 @@ def _hunt(
         traffic=traffic(engine, lake, scans),
         ranking=ranking,
         hits=tuple(hit for one in stage.met for hit in one.summary()),
+        advice=advice(lake, asked, looking) if request.kept else (),
     )
 
 

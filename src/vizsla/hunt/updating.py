@@ -129,7 +129,7 @@ def _grown(
     tallied = growth.together([*parts, fresh], before.model.words, found.grows.share)
     with tempfile.TemporaryDirectory(prefix="vizsla-hits-") as folder:
         # Rules may have come or changed since: what they meet in all events is looked for again.
-        looking = knowledge(store.lake, analytics.chosen(), rules=rules)
+        looking = knowledge(store.lake, analytics.chosen(), Path(folder), rules=rules)
         met = [look(engine, found.whole, known, Path(folder), progress) for known in looking]
         model, played, seen = modelled(engine, found.whole, tallied, met, progress)
     report.unable += seen.unable

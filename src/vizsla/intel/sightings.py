@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from vizsla.errors import FeedError
+from vizsla.hit import HITS
 from vizsla.intel.found import Found
 from vizsla.intel.objects import observable, pattern_of
 from vizsla.intel.state import ROOM
+from vizsla.nouns.event import ID
 
 if TYPE_CHECKING:
-    from vizsla.lake import Lake
+    from vizsla.engine import Engine
+    from vizsla.lake import Lake, Scan
 
 _SPACE = uuid.UUID("6f1c7f3e-6a5e-5a5c-9a3b-0f7d6a1f2b60")  # of the ids that are made here: equal things, equal ids
 _PATIENCE = 60.0  # seconds that MISP may take for an answer
@@ -28,6 +32,32 @@ def sightings(lake: Lake, indicators: Sequence[str] | None = None) -> pa.Table:
     """The sightings that `search.search` kept (SIGHTINGS), of all indicators or these, in no certain order."""
     filters = None if indicators is None else [("indicator", "in", list(indicators))]
     return Found(lake.room(ROOM) / "found", None, datetime.now(UTC)).read(filters=filters)
+
+
+AT_ONCE = 5_000  # ids looked up by one query
+
+
+def seen_in(engine: Engine, lake: Lake, scans: Sequence[Scan]) -> Iterator[pa.RecordBatch]:
+    """The sightings that are kept of events in these scans, as HITS."""
+    for scan in scans:
+        found = Found(lake.room(ROOM) / "found", None, datetime.now(UTC)).read(filters=[("table", "=", scan.table)])
+        if not len(found):
+            continue
+        held = pc.unique(found.column("_id"))
+        if scan.days is not None or scan.hosts is not None or scan.files != lake.scan(scan.table).files:
+            held = _among(engine, scan, held.to_pylist())
+            found = found.filter(pc.is_in(found.column("_id"), held))
+        columns = {**{name: found.column(name) for name in found.column_names}, "by": found.column("indicator")}
+        columns["keys"] = pa.nulls(len(found), HITS.field("keys").type)
+        yield from pa.table([columns[f.name] for f in HITS], schema=HITS).to_batches()
+
+
+def _among(engine: Engine, scan: Scan, ids: list[str]) -> pa.Array:
+    """Those of these events that a scan holds."""
+    events, there = engine.table(scan).select(ID), []
+    for begin in range(0, len(ids), AT_ONCE):
+        there.append(engine.collect(events.filter(events[ID].isin(ids[begin : begin + AT_ONCE]))).column(ID))
+    return pa.array([id for part in there for id in part.to_pylist()], pa.string())
 
 
 def last_seen(lake: Lake) -> pa.Table:

@@ -105,3 +105,4 @@ class HuntResult:
     ranking: tuple[tuple[str, float, int], ...] = field(default=())  # (host or user, bits, findings) with --by
     coverage: Coverage | None = None  # what the lake covers, where the request asked for it
     hits: tuple[Hit, ...] = ()  # of rules and indicators, by level, then by how often
+    advice: tuple[str, ...] = ()  # what would make the next hunt better: shown last

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -13,14 +15,18 @@ import pyarrow.dataset as ds
 
 from vizsla.analytics.rarity.encode import U64
 from vizsla.baseline.fired import fired_code
-from vizsla.hit import Matcher
-from vizsla.lake import Scan
+from vizsla.hit import passes
 from vizsla.nouns import Unable
 from vizsla.sigma.correlate import correlate, needed, unspoken
 from vizsla.sigma.load import Loaded
 from vizsla.sigma.match import Unmatched, matchers
 from vizsla.sigma.rule import Rule
 from vizsla.triage.known import About
+
+if TYPE_CHECKING:
+    from vizsla.engine import Engine
+    from vizsla.hunt.scope import Progress
+    from vizsla.lake import Scan
 
 # What a hit is worth where nobody knows how usual it is: as if rules of this level were met, where nothing is amiss, on
 # one of 2^bits host-days. Sigma's specification says what a level means; the numbers are ours.
@@ -41,11 +47,11 @@ class SigmaRules:
     def __post_init__(self) -> None:
         self._known = {rule.id: rule for rule in self.loaded.rules}
 
-    def matchers(self, scans: Sequence[Scan]) -> Sequence[Matcher]:
-        """For each table that rules look at, one."""
+    def hits(self, engine: Engine, scans: Sequence[Scan], progress: Progress | None = None) -> Iterator[pa.RecordBatch]:
+        """What the rules meet, table by table."""
         made, self._unmatched = matchers(self.loaded.rules, scans, needed(self._correlations()))
         self._tables = len(made)
-        return made
+        yield from passes(engine, scans, made, "rules", progress)
 
     def _correlations(self) -> list[Rule]:
         return [rule for rule in self.loaded.rules if rule.correlation is not None]
@@ -59,7 +65,7 @@ class SigmaRules:
         if self._correlations():
             yield from correlate(ds.dataset(hits), self.loaded.rules).to_batches()
 
-    def about(self, by: Iterable[str]) -> Mapping[str, About]:
+    def about(self, by: Mapping[str, datetime | None]) -> Mapping[str, About]:
         """What is known of these rules."""
         return {name: _about(self._known[name]) for name in by}
 

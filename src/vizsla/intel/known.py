@@ -1,0 +1,219 @@
+"""Indicators as knowledge that a hunt looks for (see `hunt.known`): those that the lake keeps, and those of a hunt."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vizsla.analytics.rarity.encode import U64
+from vizsla.analytics.rarity.fields import profile
+from vizsla.baseline.fired import fired_code
+from vizsla.hit import HITS, NAMED, Met, anchors, passes, told
+from vizsla.intel.active import looked_for, standing
+from vizsla.intel.add import Added, add
+from vizsla.intel.match import matchers, prepare
+from vizsla.intel.seek import seek, seek_patterns
+from vizsla.intel.sightings import seen_in
+from vizsla.intel.store import Store
+from vizsla.intel.weigh import Voice, prior, voices
+from vizsla.nouns import Unable
+from vizsla.nouns.event import HOST, ID, TIME
+from vizsla.triage.known import About
+
+if TYPE_CHECKING:
+    from vizsla.engine import Engine
+    from vizsla.hunt.scope import Progress
+    from vizsla.lake import Lake, Scan
+
+LEVELS = ((11.0, "critical"), (8.0, "high"), (5.0, "medium"), (2.0, "low"))  # from these bits up
+BY_HOSTS = True  # few hosts that met an indicator often are few: a beacon calls home every day
+TOLD = 8
+_LISTS = ("feeds", "techniques", "malware", "actors", "kill_chain", "tags")
+_TEXTS = ("id", "type", "value", "tlp")
+_TIMES = ("valid_from", "valid_until", "first_seen", "last_seen")
+
+
+@dataclass(slots=True)
+class Indicators:
+    """The indicators of a store, looked for in a hunt's tables.
+
+    lake: the lake hunted in, where the store is its own: then only what is new is looked for, the rest was kept as
+    sightings. folder: where indicators are prepared for workers. read: the files that were named for this hunt.
+    """
+
+    store: Store
+    folder: Path
+    now: datetime
+    lake: Lake | None = None
+    read: Added | None = None
+    analytic: str = "intel"
+    _notes: list[str] = field(default_factory=list)
+
+    def hits(self, engine: Engine, scans: Sequence[Scan], progress: Progress | None = None) -> Iterator[pa.RecordBatch]:
+        """What they meet in these tables; first single values, then patterns."""
+        if self.lake is not None:
+            if progress:
+                progress(0, 0, "indicators that are new, in events that are new")
+            seek(engine, self.lake, self.now)
+            yield from seen_in(engine, self.lake, scans)
+        else:
+            single = self._wanted(pc.field("type") != "pattern")
+            if len(single):
+                folder = prepare(single.select(["id", "type", "value"]), self.folder)
+                yield from passes(engine, scans, matchers([folder], scans), self.analytic, progress)
+        patterns = self._wanted(pc.field("type") == "pattern")
+        if len(patterns):
+            yield from self._patterns(engine, scans, patterns)
+
+    def _wanted(self, where: pc.Expression | None = None) -> pa.Table:
+        """The indicators to look for, or those of them whose claims are so."""
+        ids = None
+        if where is not None:
+            ids = pc.unique(self.store.claims_table.read(["id"], where=where).column("id"))
+            if not len(ids):
+                return looked_for(standing(self.store, None, pa.array([], pa.string())))
+        return looked_for(standing(self.store, None, ids))
+
+    def _patterns(self, engine: Engine, scans: Sequence[Scan], patterns: pa.Table) -> Iterator[pa.RecordBatch]:
+        done = seek_patterns(engine, scans, patterns)
+        if done.unable:
+            why = "; ".join(sorted(set(done.unable.values()))[:3])
+            self._notes.append(f"STIX patterns that could not be evaluated in full: {len(done.unable):,} ({why})")
+        by_table: dict[str, dict[str, list[tuple[str, list[str]]]]] = defaultdict(lambda: defaultdict(list))
+        for hit in done.hits:  # told by its last event, the others named
+            table, last = hit.events[-1]
+            by_table[table][last].append((hit.by, [id for _, id in hit.events]))
+        for scan in scans:
+            own = by_table.get(scan.table)
+            if own:
+                yield from _told_by_last(engine, scan, own)
+
+    def silent(self) -> frozenset[str]:
+        """None: every indicator speaks for itself."""
+        return frozenset()
+
+    def more(self, hits: Path) -> Iterator[pa.RecordBatch]:
+        """Nothing follows from hits of indicators."""
+        yield from ()
+
+    def about(self, by: Mapping[str, datetime | None]) -> Mapping[str, About]:
+        """What is known of these; each as old as it was when it was met last."""
+        rows = standing(self.store, None, pa.array(list(by), pa.string()))
+        times = pa.array([by[id] for id in rows.column("id").to_pylist()], pa.timestamp("us", tz="UTC"))
+        heard: dict[str, Voice] = voices(self.store, self.now)
+        worth = prior(rows, heard, times)
+        contexts = self._contexts(rows.column("id"))
+        priors = zip(worth.column("bits").to_pylist(), worth.column("exempt").to_pylist(), strict=True)
+        return {
+            str(row["id"]): _about(row, bits, bool(exempt), contexts.get(str(row["id"]), ""))
+            for row, (bits, exempt) in zip(rows.to_pylist(), priors, strict=True)
+        }
+
+    def _contexts(self, ids: pa.ChunkedArray) -> dict[str, str]:
+        """The sentence in which each stood, where a source has one."""
+        claims = self.store.claims(pa.array(ids.to_pylist(), pa.string()), columns=["id", "context"])
+        pairs = zip(claims.column("id").to_pylist(), claims.column("context").to_pylist(), strict=True)
+        return {id: text for id, text in pairs if text}
+
+    def looked(self) -> U64:
+        """The codes of all that is looked for."""
+        return np.array([fired_code(id, "") for id in self._wanted().column("id").to_pylist()], dtype=np.uint64)
+
+    def unable(self) -> Sequence[Unable]:
+        """Nothing: what cannot be looked for is told by `notes`."""
+        return ()
+
+    def notes(self) -> Sequence[str]:
+        """How many indicators were looked for, and what of the files named could not be read."""
+        known = pc.count_distinct(self.store.claims_table.read(["id"]).column("id")).as_py()
+        said = [f"indicators: {known:,} known, less those that are revoked, expired or on a warning or allow list"]
+        if self.read is not None:
+            every = standing(self.store, None)
+            silenced = every.filter(pc.is_valid(every.column("silenced_by")))
+            if len(silenced):
+                first = silenced.slice(0, 1).to_pylist()[0]
+                said.append(f"silenced: {len(silenced):,}, such as {first['value']} ({first['silenced_by']})")
+            for file in (*self.read.failed, *self.read.unknown)[:TOLD]:
+                said.append(f"intelligence not read: {file.path}: {file.why or 'of no known format'}")
+            refused = sum(file.refused for file in self.read.read)
+            if refused:
+                first = next((one for file in self.read.read for one in file.told), None)
+                beside = f", such as {first.place}: {first.reason}" if first else ""
+                said.append(f"intelligence: {refused:,} entries could not be used{beside}")
+        return [*said, *self._notes]
+
+
+def of_lake(lake: Lake, folder: Path, now: datetime) -> Indicators | None:
+    """The indicators that a lake keeps; None where it keeps none."""
+    if not (lake.root / "intel").is_dir():
+        return None
+    store = Store(lake)
+    return Indicators(store, folder, now, lake) if store.version else None
+
+
+def of_files(paths: Sequence[str], kept: Lake | None, folder: Path, now: datetime) -> Indicators:
+    """The indicators of files and folders named for one hunt, and with `kept` those of that lake, too.
+
+    They are kept in a lake of their own below `folder`, which goes with the hunt.
+    """
+    from vizsla.lake import Lake as Home
+
+    home = Home.open(folder / "named", create=True)
+    if kept is not None and (kept.root / "intel").is_dir():
+        import shutil
+
+        shutil.copytree(kept.root / "intel", home.root / "intel", dirs_exist_ok=True)
+    store = Store(home)
+    return Indicators(store, folder, now, read=add(store, paths, now=now))
+
+
+def _told_by_last(
+    engine: Engine, scan: Scan, own: Mapping[str, list[tuple[str, list[str]]]]
+) -> Iterator[pa.RecordBatch]:
+    """Hits of patterns as HITS and NAMED, each by its last event."""
+    held = [
+        name for name in dict.fromkeys((ID, HOST, TIME, *anchors(profile(scan.table)))) if name in scan.schema.names
+    ]
+    events = engine.table(scan)
+    found = engine.collect(events.filter(events[ID].isin(sorted(own))).select(*held)).combine_chunks()
+    for batch in found.to_batches():
+        rows, by, named = [], [], []
+        for row, id in enumerate(batch.column(ID).to_pylist()):
+            for pattern, ids in own[id]:
+                rows.append(row)
+                by.append(pattern)
+                named.append(ids)
+        nothing = pa.array([""] * len(rows), pa.string())
+        met = Met(np.array(rows, dtype=np.int64), pa.array(by, pa.string()), nothing, nothing)
+        made = told(batch, met, profile(scan.table))
+        yield pa.RecordBatch.from_arrays([*made.columns, pa.array(named, NAMED.type)], schema=HITS.append(NAMED))
+
+
+def _about(row: Mapping[str, Any], bits: float, exempt: bool, context: str) -> About:
+    record: dict[str, object] = {name: row[name] for name in _TEXTS}
+    record |= {name: list(row[name] or ()) for name in _LISTS}
+    record |= {name: row[name].isoformat().replace("+00:00", "Z") if row[name] else None for name in _TIMES}
+    record |= {"confidence": row["confidence"], "score": row["score"], "context": context}
+    feeds = ", ".join((row["feeds"] or [])[:3])
+    named = ", ".join((*(row["malware"] or ()), *(row["actors"] or ()))[:3])
+    beside = "; ".join(part for part in (f"{row['type']} of {feeds}", named) if part)
+    return About(
+        id=str(row["id"]),
+        version="",
+        name=str(row["value"]),
+        phrase=f"indicator {row['value']} ({beside})",
+        level=next((level for least, level in LEVELS if bits >= least), "informational"),
+        prior=bits,
+        techniques=tuple(row["techniques"] or ()),
+        record=record,
+        exempt=exempt,
+        by_hosts=BY_HOSTS,
+    )
