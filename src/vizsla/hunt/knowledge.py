@@ -9,7 +9,6 @@ from pathlib import Path
 from vizsla.hunt.known import Known
 from vizsla.lake import Lake
 
-
 ROOMS = {"sigma": "rules", "intel": "intel"}  # where a lake keeps it
 ADD = {
     "sigma": "known techniques (vizsla rules add DIR keeps Sigma rules for every hunt)",
