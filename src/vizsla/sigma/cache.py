@@ -50,7 +50,8 @@ def load_cached(
     `folder`: None for the user's own cache folder. A folder that cannot be written costs the time, nothing else.
     Raises RuleError where a path is not there.
     """
-    read = [text for path in paths for text in texts(Path(path))]
+    with _unhurried():
+        read = [text for path in paths for text in texts(Path(path))]
     return of_texts_cached(read, placeholders=placeholders, folder=folder, progress=progress)
 
 

