@@ -16,7 +16,7 @@ from naive_match import a_rule, low
 from vizsla.sigma.atoms import number
 from vizsla.sigma.automaton import Automaton, lay, pattern
 from vizsla.sigma.column import lowered
-from vizsla.sigma.direct import Direct
+from vizsla.sigma.direct import Direct, joined
 from vizsla.sigma.match import Binding, SigmaMatcher, matcher
 from vizsla.sigma.rule import And, Condition, Not, Or, Test
 
@@ -211,6 +211,21 @@ def test_events_in_no_lake() -> None:
         ("windows_sysmon", [0, 2], ["cmd", "a cmd"]),
         ("windows_sysmon", [1], ["CMD"]),
     ]
+
+
+def test_batches_of_a_table_are_joined_by_column() -> None:
+    encoded = pa.array(["x", "y"]).dictionary_encode()
+    parts = [
+        pa.RecordBatch.from_pydict({"A": ["a"], "B": ["b"]}),
+        pa.RecordBatch.from_pydict({"b": encoded}),
+        pa.RecordBatch.from_pydict({"a": ["1"], "A": ["2"], "C": pa.array(["z"]).dictionary_encode()}),
+    ]
+    assert joined(parts).to_pydict() == {
+        "A": ["a", None, None, "2"],
+        "B": ["b", "x", "y", None],
+        "a": [None, None, None, "1"],
+        "C": [None, None, None, "z"],
+    }
 
 
 @given(st.text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -45,11 +46,12 @@ class Direct:
         if self._looks[table] is None or not events.num_rows:
             return
         rows, size = self._sizes.get(table, (0, 0))
-        if rows and (rows + events.num_rows > self._rows or size + events.nbytes > BYTES):
+        more = events.get_total_buffer_size()
+        if rows and (rows + events.num_rows > self._rows or size + more > BYTES):
             yield from self._look(table)
             rows, size = 0, 0
         self._waiting.setdefault(table, []).append(events)
-        self._sizes[table] = rows + events.num_rows, size + events.nbytes
+        self._sizes[table] = rows + events.num_rows, size + more
 
     def finish(self) -> Iterator[Looked]:
         """Look at all that is left."""
@@ -69,17 +71,33 @@ class Direct:
 
 
 def joined(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-    """Batches of one table as one; a column that some call otherwise in case is one column."""
+    """Batches of one table as one; a column that some call otherwise in case is one column, if no batch has both."""
     spelling: dict[str, str] = {}
-    for part in parts:
-        for name in part.schema.names:
-            spelling.setdefault(name.lower(), name)
-    tables = []
-    for part in parts:
-        names = [spelling[name.lower()] for name in part.schema.names]
-        if len(set(names)) == len(names):  # else both spellings stand in this one batch, and stay
-            part = part.rename_columns(names)
-        tables.append(pa.Table.from_batches([part]))
-    whole = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
-    batches = whole.to_batches()
-    return batches[0] if batches else pa.RecordBatch.from_pylist([], whole.schema)
+    columns: dict[str, dict[int, pa.Array]] = {}
+    for number, part in enumerate(parts):
+        times = Counter(map(str.lower, part.schema.names))
+        for name, column in zip(part.schema.names, part.columns, strict=True):
+            own = spelling.setdefault(name.lower(), name) if times[name.lower()] == 1 else name
+            columns.setdefault(own, {})[number] = column
+    rows = [part.num_rows for part in parts]
+    return pa.RecordBatch.from_pydict({name: _stacked(held, rows) for name, held in columns.items()})
+
+
+def _stacked(held: dict[int, pa.Array], rows: Sequence[int]) -> pa.Array:
+    """A column of batches of so many rows each, null where a batch lacks it."""
+    kinds = {column.type for column in held.values()}
+    kind = kinds.pop() if len(kinds) == 1 else pa.string()
+    chunks: list[pa.Array] = []
+    absent = 0
+    for number, count in enumerate(rows):
+        column = held.get(number)
+        if column is None:
+            absent += count
+            continue
+        if absent:
+            chunks.append(pa.nulls(absent, kind))
+            absent = 0
+        chunks.append(column if column.type == kind else column.cast(kind))
+    if absent:
+        chunks.append(pa.nulls(absent, kind))
+    return pa.concat_arrays(chunks)
