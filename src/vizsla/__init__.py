@@ -17,7 +17,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vizsla.errors import VizslaError
-    from vizsla.faces.python import events, hunt, ingest, learn, open_lake, query, shown, stack, view
+    from vizsla.faces.python import (
+        add_intel,
+        events,
+        hunt,
+        indicators,
+        ingest,
+        learn,
+        open_lake,
+        query,
+        shown,
+        stack,
+        view,
+    )
     from vizsla.findings import found, load, runs
     from vizsla.lake import Lake
     from vizsla.nouns import Budget, Finding, HuntResult, RunReport
@@ -31,9 +43,11 @@ __all__ = [
     "Lake",
     "RunReport",
     "VizslaError",
+    "add_intel",
     "events",
     "found",
     "hunt",
+    "indicators",
     "ingest",
     "learn",
     "load",
@@ -56,7 +70,20 @@ _HOME = {
     "load": "vizsla.findings",
     "runs": "vizsla.findings",
     **dict.fromkeys(
-        ("events", "hunt", "ingest", "learn", "open_lake", "query", "shown", "stack", "view"), "vizsla.faces.python"
+        (
+            "add_intel",
+            "events",
+            "hunt",
+            "indicators",
+            "ingest",
+            "learn",
+            "open_lake",
+            "query",
+            "shown",
+            "stack",
+            "view",
+        ),
+        "vizsla.faces.python",
     ),
 }
 

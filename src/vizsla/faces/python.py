@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from vizsla.hunt import Learnt
+    from vizsla.intel.add import Added
     from vizsla.nouns.coverage import Coverage
 
 Progress = Callable[[int, int, str], None]  # done, total (0: unknown), what is being worked on
@@ -273,6 +274,45 @@ def survey(*, lake: AnyLake = None, quick: bool = False, engine: str = "duckdb",
 
     with connect(engine, master=master) as computing:
         return run(open_lake(lake), engine=computing, quick=quick)
+
+
+def add_intel(
+    paths: Paths,
+    lake: AnyLake = None,
+    *,
+    feed: str | None = None,
+    format: str | None = None,
+    confidence: int | None = None,
+    tlp: str = "",
+    valid_days: int | None = None,
+    now: datetime | None = None,
+    progress: Progress | None = None,
+) -> Added:
+    """Add indicators from files and folders to a lake, which is made where there is none; each file is told of.
+
+    Adding the same again changes nothing. `confidence` (0 to 100), `tlp` and `valid_days` are for claims
+    that state none.
+    """
+    from vizsla.intel.add import add
+    from vizsla.intel.rows import Terms
+    from vizsla.intel.store import Store
+
+    store = Store(open_lake(lake, create=True))
+    terms = Terms(confidence, tlp, valid_days)
+    moment = now or datetime.now(UTC)
+    return add(store, _paths(paths), now=moment, feed=feed, format=format, terms=terms, progress=progress)
+
+
+def indicators(lake: AnyLake = None, at: datetime | None = None, *, state: str = "active") -> pa.Table:
+    """The indicators of a lake as they stand (at a time; None: now), a row each, with feeds and what silences it.
+
+    `state`: active, silenced, decayed, future, expired, context, revoked or all.
+    """
+    from vizsla.intel.active import standing
+    from vizsla.intel.find import filtered
+    from vizsla.intel.store import Store
+
+    return filtered(standing(Store(open_lake(lake)), at or datetime.now(UTC)), state=state)
 
 
 def around(lake: Lake, finding: Finding, reach: timedelta, *, limit: int = 200) -> pa.Table:
