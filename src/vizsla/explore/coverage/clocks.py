@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.declared import from_yaml
-from vizsla.explore.coverage.grid import Cells, HostHours, at_micros
+from vizsla.explore.coverage.grid import Cells, HostHours, at_micros, plain
 from vizsla.nouns.coverage import Clock
 from vizsla.nouns.event import DAY, HOST, ID, TIME, UNKNOWN_DAY
 
@@ -82,16 +82,12 @@ class Differences:
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            host, time, other = (_plain(batch.column(i)) for i in range(3))
+            host, time, other = (plain(batch.column(i)) for i in range(3))
             mine = pc.cast(time, pa.int64())
             minutes = pc.round(pc.divide(pc.cast(pc.subtract(mine, _micros(other, self.kind)), pa.float64()), MINUTE))
             told = pa.table({"host": host, "minutes": pc.cast(minutes, pa.int64())}).drop_null()
             counted = told.group_by(["host", "minutes"]).aggregate([([], "count_all")])
             yield from counted.rename_columns(DIFFERENCES.names).cast(DIFFERENCES).to_batches()
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    return column.dictionary_decode() if isinstance(column, pa.DictionaryArray) else column
 
 
 def _micros(text: pa.Array, kind: str) -> pa.Array:

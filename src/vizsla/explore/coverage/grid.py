@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from vizsla.nouns.event import DAY, HOST, TIME, UNKNOWN_DAY
 
 if TYPE_CHECKING:
     from vizsla.engine import Engine
-    from vizsla.lake import Lake, Scan
+    from vizsla.lake import Scan
 
 KEPT_DAYS = 60  # of a lake's newest days hours are told apart; before them days, so that years stay small
+HOUR = 3_600_000_000  # microseconds
 Ints = npt.NDArray[np.int64]
 
 
@@ -53,9 +55,9 @@ class Cells:
         return self.hour >= self.fine
 
 
-def cut_of(lake: Lake, kept: int = KEPT_DAYS) -> str:
-    """The first of the lake's `kept` newest days, by the folders of its files: nothing is read. '' without days."""
-    days = [day for name in lake.tables() for file in lake.scan(name).files if (day := _day_of(file)) != UNKNOWN_DAY]
+def newest(scans: Sequence[Scan], kept: int = KEPT_DAYS) -> str:
+    """The first of the `kept` newest days of scans, by the folders of their files: nothing is read. '' without days."""
+    days = [day for scan in scans for file in scan.files if (day := _day_of(file)) != UNKNOWN_DAY]
     return str(date.fromisoformat(max(days)) - timedelta(days=kept - 1)) if days else ""
 
 
@@ -63,27 +65,55 @@ def _day_of(file: str) -> str:
     return file.rsplit("/", 2)[-2].partition("=")[2]
 
 
-def cells_of(engine: Engine, scan: Scan, cut: str) -> Cells:
-    """One table's cells: one query that reads the times and the hosts alone."""
-    import ibis
+HOURS = pa.schema(
+    [("host", pa.string()), ("hour", pa.int64()), ("n", pa.int64()), ("a", pa.int64()), ("z", pa.int64())]
+)
 
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """A mapper: by host and hour how many events, and the first and last of their times in microseconds.
+
+    Hours before `fine` are those in which their days begin; events without a believable time have no hour.
+    """
+
+    fine: int
+    schema: pa.Schema = HOURS
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            if not batch.num_rows:
+                continue
+            host, time, day = (plain(batch.column(i)) for i in range(3))
+            micros = pc.cast(pc.cast(time, pa.timestamp("us", tz="UTC")), pa.int64())
+            number = pc.fill_null(micros, 0).to_numpy(zero_copy_only=False) // HOUR
+            number = np.where(number < self.fine, number - number % 24, number)
+            timed = pc.and_(pc.is_valid(micros), pc.not_equal(day, UNKNOWN_DAY))
+            hour = pc.if_else(timed, pa.array(number, pa.int64()), pa.scalar(None, pa.int64()))
+            yield from _summed(pa.table([host, hour, pa.repeat(pa.scalar(1, pa.int64()), len(host)), micros, micros],
+                                        schema=HOURS)).to_batches()  # fmt: skip
+
+
+def _summed(rows: pa.Table) -> pa.Table:
+    grouped = rows.group_by(["host", "hour"]).aggregate([("n", "sum"), ("a", "min"), ("z", "max")])
+    return grouped.rename_columns(HOURS.names).cast(HOURS)
+
+
+def plain(column: pa.Array) -> pa.Array:
+    """The column without a dictionary."""
+    return column.dictionary_decode() if isinstance(column, pa.DictionaryArray) else column
+
+
+def cells_of(engine: Engine, scan: Scan, cut: str) -> Cells:
+    """One table's cells: one pass that reads the times and the hosts alone."""
     fine = hour_of(datetime.fromisoformat(cut)) if cut else 0
-    if not scan.files:
-        return _cells(
-            scan.table, pa.table({n: pa.array([], pa.int64()) for n in ("host", "hour", "n", "a", "z")}), fine
-        )
-    table = engine.table(scan)
-    seconds = table[TIME].truncate("s").epoch_seconds().cast("int64")  # whole ones: engines round them
-    hour = (seconds - seconds % 3600) // 3600
-    hour = ibis.cases((table[DAY] == UNKNOWN_DAY, ibis.null("int64")), (hour < fine, hour - hour % 24), else_=hour)
-    cells = table.select(host=table[HOST], hour=hour.cast("int64"), time=table[TIME])
-    grouped = cells.group_by("host", "hour").aggregate(n=cells.count(), a=cells["time"].min(), z=cells["time"].max())
-    return _cells(scan.table, engine.collect(grouped), fine)
+    found = list(engine.map(scan, (HOST, TIME, DAY), Hours(fine))) if scan.files else []
+    return _cells(scan.table, _summed(pa.Table.from_batches(found, HOURS)), fine)
 
 
 def _cells(table: str, rows: pa.Table, fine: int) -> Cells:
-    timed = rows.filter(pa.compute.is_valid(rows.column("hour")))
-    events = int(pa.compute.sum(rows.column("n")).as_py() or 0)
+    timed = rows.filter(pc.is_valid(rows.column("hour")))
+    events = int(pc.sum(rows.column("n")).as_py() or 0)
     hosts = timed.column("host").cast(pa.string()).combine_chunks().dictionary_encode()
     codes = np.asarray(hosts.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
     counts, last = _ints(timed, "n"), _ints(timed, "z")

@@ -25,7 +25,8 @@ def survey(
     quick: when hosts have events alone, of the newest days: no fields of views, nothing that reads more columns.
     """
     names = lake.tables()
-    cut = grid.cut_of(lake)
+    scans = {name: lake.scan(name) for name in names}
+    cut = grid.newest(list(scans.values()))
     cells: list[grid.Cells] = []
     parts: list[ViewSeen] = []
     wrong = []
@@ -33,7 +34,7 @@ def survey(
     for done, name in enumerate(names):
         if progress:
             progress(done, len(names), name)
-        scan = lake.scan(name)
+        scan = scans[name]
         columns[name] = set(scan.schema.names)
         late = datetime.fromisoformat(cut).replace(tzinfo=UTC) if quick and cut else None
         cells.append(grid.cells_of(engine, lake.scan(name, since=late) if quick else scan, cut))
