@@ -33,6 +33,7 @@ ABOUT = {
     "scale": "learn and hunt over ten million events, beside bare group-bys",
     "sigma": "all Sigma rules for Windows over EVTX and captures, beside SQLite with one query per rule",
     "indicators": "a million indicators against ten million events, beside a bare scan",
+    "extraction": "indicators out of reports, beside the structured files of the same reports",
     "spark_scale": "one and two Spark workers",
 }
 
@@ -81,6 +82,7 @@ RUNS: dict[str, Callable[[Sequence[str]], list[Row]]] = {
     "kill": kill_rows,
     "kill_compaction": lambda arguments: own_process("kill_compaction", arguments),
     "sigma": module_rows("sigma"),
+    "extraction": module_rows("extraction"),
     "spark_scale": lambda arguments: own_process("spark_scale", arguments),
 }
 

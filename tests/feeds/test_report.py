@@ -14,8 +14,10 @@ from vizsla.nouns.indicator import Claim, Mention, Refused
 
 HTML = """<!DOCTYPE html><html><head><title>bad.example.com</title><script>var c2 = "http://script.example.com/x"</script>
 <style>@import url(http://style.example.com/x)</style></head><body>
-<h2>Network</h2><p>The loader asks <b>evil[.]example</b>[.]com for orders; see <a href="https://blog.example.org/post">our post</a>.</p>
-<table><tr><th>Domain</th><th>Comment</th></tr><tr><td><code>table[.]example[.]com</code></td><td>C2 &amp; more</td></tr></table>
+<h2>Network</h2><p>The loader asks <b>evil[.]example</b>[.]com for orders;
+see <a href="https://blog.example.org/post">our post</a>.</p>
+<table><tr><th>Domain</th><th>Comment</th></tr>
+<tr><td><code>table[.]example[.]com</code></td><td>C2 &amp; more</td></tr></table>
 <ul><li>list&#46;example&#46;net</li></ul><pre>198.51.100[.]7
 198.51.100[.]8</pre><p>It used T1059.001.</p><!-- comment.example.com --></body></html>
 """

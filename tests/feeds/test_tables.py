@@ -77,7 +77,8 @@ def test_misp_exports(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("IP\tCountry\tComment\tConfidence\n198.51.100.3\tDE\tscanner\thigh\n", [("ipv4", "198.51.100.3", "scanner", 85)]),
+        ("IP\tCountry\tComment\tConfidence\n198.51.100.3\tDE\tscanner\thigh\n",
+         [("ipv4", "198.51.100.3", "scanner", 85)]),
         ("Indikator;Beschreibung\nevil.example.com;C2 of X\nbad.example.com;Loader\n",
          [("domain", "evil.example.com", "Beschreibung: C2 of X", None),
           ("domain", "bad.example.com", "Beschreibung: Loader", None)]),
@@ -146,7 +147,10 @@ def test_plain_lists(tmp_path: Path) -> None:
 
 
 def test_hosts_files(tmp_path: Path) -> None:
-    text = "127.0.0.1 localhost\n::1 ip6-localhost\n0.0.0.0 evil.example.com bad.example.com\n0.0.0.0 ill.example.com # phishing\n"
+    text = (
+        "127.0.0.1 localhost\n::1 ip6-localhost\n0.0.0.0 evil.example.com bad.example.com\n"
+        "0.0.0.0 ill.example.com # phishing\n"
+    )
     path = write(tmp_path, "hosts", text)
     assert sniffed(path) is find("plain")
     assert [c.value for c in claims(path)] == ["evil.example.com", "bad.example.com", "ill.example.com"]
@@ -185,7 +189,8 @@ def test_yara_and_snort_are_recognised_and_refused(tmp_path: Path) -> None:
     yara = write(
         tmp_path,
         "x.yar",
-        '// made\nimport "pe"\nrule one : tag {\n strings: $a = "evil.example.com"\n condition: $a\n}\nrule two\n{\n}\n',
+        '// made\nimport "pe"\nrule one : tag {\n strings: $a = "evil.example.com"\n condition: $a\n}\n'
+        "rule two\n{\n}\n",
     )
     snort = write(tmp_path, "x.rules", 'alert tcp any any -> 198.51.100.7 80 (msg:"x"; content:"evil"; sid:7;)\n')
     for path, count in ((yara, 2), (snort, 1)):
@@ -200,7 +205,7 @@ def test_json_of_any_shape(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         "x.json",
-        '{"block": ["evil.example.com"], "rows": [{"sha1": "%s", "comment": "loader"}], "id": "a.b.com"}' % SHA1,
+        '{"block": ["evil.example.com"], "rows": [{"sha1": "' + SHA1 + '", "comment": "loader"}], "id": "a.b.com"}',
     )
     assert sniffed(path) is find("json_values")
     assert [(c.type, c.value, c.context) for c in claims(path)] == [

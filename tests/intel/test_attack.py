@@ -110,7 +110,8 @@ def bundle() -> dict[str, object]:
             {"type": "x-mitre-collection", "id": "x-mitre-collection--1", "x_mitre_version": "99.1"},
             {"type": "x-mitre-tactic", "id": "x-mitre-tactic--1", "name": "Execution", "x_mitre_shortname": "execution",
              "external_references": external("TA0002")},
-            {"type": "attack-pattern", "id": "attack-pattern--1", "name": "Frobnicate", "x_mitre_platforms": ["Windows"],
+            {"type": "attack-pattern", "id": "attack-pattern--1", "name": "Frobnicate",
+             "x_mitre_platforms": ["Windows"],
              "kill_chain_phases": [{"kill_chain_name": "mitre-attack", "phase_name": "execution"}],
              "external_references": external("T7001")},
             {"type": "attack-pattern", "id": "attack-pattern--2", "name": "Old", "revoked": True,
@@ -132,7 +133,8 @@ def bundle() -> dict[str, object]:
                  "target_ref": target}
                 for i, (kind, source, target) in enumerate([
                     ("uses", "intrusion-set--1", "attack-pattern--1"), ("uses", "intrusion-set--1", "malware--1"),
-                    ("uses", "malware--1", "attack-pattern--1"), ("revoked-by", "attack-pattern--2", "attack-pattern--1"),
+                    ("uses", "malware--1", "attack-pattern--1"),
+                    ("revoked-by", "attack-pattern--2", "attack-pattern--1"),
                     ("detects", "x-mitre-detection-strategy--1", "attack-pattern--1"),
                 ])
             ),

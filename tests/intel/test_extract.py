@@ -207,8 +207,9 @@ def test_any_text_is_read(text: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["a.", "1.", "a@", "http://", "](", "`", "[.]", "\\.", "::", "C:\\Program Files ", "HKLM\\a ", "|", "0" * 32, "evil.com/",
-     "User-Agent: ", "mutex `", "x dot ", "-", "= ", "AA:", "ftp://[", "a%", "http://a.com/" + ")" * 60, "\ue000", "serial: a"],
+    ["a.", "1.", "a@", "http://", "](", "`", "[.]", "\\.", "::", "C:\\Program Files ", "HKLM\\a ", "|", "0" * 32,
+     "evil.com/", "User-Agent: ", "mutex `", "x dot ", "-", "= ", "AA:", "ftp://[", "a%",
+     "http://a.com/" + ")" * 60, "\ue000", "serial: a"],
 )  # fmt: skip
 def test_hostile_text_takes_linear_time(piece: str) -> None:
     def seconds(size: int) -> float:
