@@ -14,9 +14,9 @@ from vizsla.hit import TEXTS, Look, Met
 from vizsla.sigma.bind import Binder, quoted
 from vizsla.sigma.column import I64
 from vizsla.sigma.evaluate import Evaluation, Found
-from vizsla.sigma.logsource import places_of, unanswerable
+from vizsla.sigma.logsource import places, places_of, unanswerable
 from vizsla.sigma.program import FALSE, Tree, Where, pack, program
-from vizsla.sigma.rule import Rule
+from vizsla.sigma.rule import LogSource, Rule
 
 if TYPE_CHECKING:
     from vizsla.lake import Scan
@@ -114,8 +114,13 @@ def matchers(
 def bound(rules: Iterable[Rule], tables: Collection[str]) -> dict[str, list[Binding]]:
     """Where rules look in these tables: table -> bindings."""
     found: dict[str, list[Binding]] = {}
+    reached: dict[LogSource, tuple[str, ...]] = {}
     for rule in rules:
-        for place in places_of(rule, tables):
+        own = reached.get(rule.logsource)
+        if own is None:
+            own = tuple(dict.fromkeys(place.table for place in places(rule.logsource, tables)))
+            reached[rule.logsource] = own
+        for place in places_of(rule, own) if own else ():
             found.setdefault(place.table, []).append(Binding(rule, place.where, place.columns))
     return found
 
