@@ -151,6 +151,35 @@ def analytics() -> Iterator[str]:
     yield from rows(("analytic", "tells", "scores", "family", "needs"), body)
 
 
+def feeds() -> Iterator[str]:
+    """Every format of intelligence, and what of STIX and MISP is understood."""
+    from vizsla.feeds import registry
+    from vizsla.feeds.misp import mapped
+    from vizsla.intel.pattern import known
+
+    yield "# Formats of intelligence"
+    yield ""
+    yield "What `vizsla intel add` reads. The content says which format a file is of; `--format` says so itself."
+    yield ""
+    yield from rows(("format", "reads"), ([code(feed.name), cell(feed.doc)] for feed in registry().values()))
+    yield "## What STIX patterns may ask for"
+    yield ""
+    yield "Equality with a value is an indicator of its type; where a view holds the field, any pattern is evaluated."
+    yield ""
+    body = [
+        [code(path), code(type) if type else "", ", ".join(code(f"{place.view} {place.field}") for place in places)]
+        for path, type, places in known()
+    ]
+    yield from rows(("object path", "type of indicator", "view and field"), body)
+    yield "## MISP's types of attributes"
+    yield ""
+    yield "Types joined by `|` are taken apart. Those that are not here are refused, with their name."
+    yield ""
+    yield from rows(("attribute", "is"), ([code(name), code(what)] for name, what in mapped().indicators.items()))
+    body = [[code(name), cell(why)] for name, why in mapped().others.items()]
+    yield from rows(("attribute", "is not used"), body)
+
+
 def commands() -> Iterator[str]:
     """Every command with its arguments and options."""
     from typer.main import get_command
@@ -289,6 +318,7 @@ def _type(prop: Mapping[str, Any]) -> str:
 PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "analytics.md": analytics,
     "commands.md": commands,
+    "feeds.md": feeds,
     "findings.md": findings,
     "relevance.md": relevance,
     "sources.md": sources,

@@ -52,7 +52,7 @@ class Misp:
     """MISP's JSON."""
 
     name = "misp"
-    doc = "MISP: events and lists of attributes as JSON, and feed directories with their manifest.json"
+    doc = "MISP: events and lists of attributes as JSON, and feed directories with their manifest.json."
 
     def sniff(self, head: bytes, name: str) -> float:
         start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]

@@ -25,7 +25,7 @@ class OpenIoc:
     """OpenIOC. Alternatives of the definition are claims of their own; what must hold together is a pattern."""
 
     name = "openioc"
-    doc = "OpenIOC 1.0 and 1.1: trees of conditions on files, processes, keys and traffic"
+    doc = "OpenIOC 1.0 and 1.1: trees of conditions on files, processes, keys and traffic."
 
     def sniff(self, head: bytes, name: str) -> float:
         if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):

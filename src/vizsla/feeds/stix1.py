@@ -35,7 +35,7 @@ class Stix1:
     """STIX 1.x. Two passes: what is named and marked first, then indicators and observables."""
 
     name = "stix1"
-    doc = "STIX 1.x: XML packages of indicators with CybOX observables"
+    doc = "STIX 1.x: XML packages of indicators with CybOX observables."
 
     def sniff(self, head: bytes, name: str) -> float:
         if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):

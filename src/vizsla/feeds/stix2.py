@@ -33,7 +33,7 @@ class Stix2:
     """STIX 2. Two passes: names, markings and relationships first, then what they are said of."""
 
     name = "stix2"
-    doc = "STIX 2.0 and 2.1: bundles, envelopes of TAXII, single objects"
+    doc = "STIX 2.0 and 2.1: bundles, envelopes of TAXII, single objects."
 
     def sniff(self, head: bytes, name: str) -> float:
         start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]

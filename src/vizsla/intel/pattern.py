@@ -37,7 +37,8 @@ from vizsla.nouns.indicator import IndicatorType
 
 __all__ = [
     "ANY", "Between", "Comparison", "Constant", "Joined", "Observation", "Operator", "Path", "Pattern", "Place",
-    "Qualified", "Repeats", "Seen", "Term", "Terms", "Within", "fields", "indicators", "kind", "parse", "split",
+    "Qualified", "Repeats", "Seen", "Term", "Terms", "Within",
+    "fields", "indicators", "kind", "known", "parse", "split",
 ]  # fmt: skip
 
 LONGEST = 131_072  # characters of a pattern
@@ -275,14 +276,20 @@ def _key(path: Path) -> str:
 
 def fields(path: Path) -> tuple[Place, ...]:
     """The views and fields that hold what an object path names; none where no view does."""
-    known = _paths().get(_key(path))
-    return known.places if known else ()
+    held = _paths().get(_key(path))
+    return held.places if held else ()
+
+
+def known() -> Iterator[tuple[str, IndicatorType | None, tuple[Place, ...]]]:
+    """All object paths that are understood: text, type of indicator, places in views."""
+    for text, held in _paths().items():
+        yield text, held.type, held.places
 
 
 def kind(path: Path) -> IndicatorType | None:
     """The type of indicator that a value at an object path is; None where it is none by itself."""
-    known = _paths().get(_key(path))
-    return known.type if known else None
+    held = _paths().get(_key(path))
+    return held.type if held else None
 
 
 def indicators(text: str) -> list[tuple[IndicatorType, str]]:
