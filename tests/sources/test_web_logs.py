@@ -380,3 +380,13 @@ def test_batches_are_bounded(tmp_path: Path) -> None:
     found = [item for item in items(written(tmp_path, line * 60_000, "a.log")) if isinstance(item, Stamped)]
     assert len(found) > 2
     assert sum(item.events.num_rows for item in found) == 60_000
+
+
+def test_the_host_of_an_access_log(tmp_path: Path) -> None:
+    line = COMBINED.format("GET / HTTP/1.1")
+    assert one(tmp_path, line).get("_host") is None
+    assert one(tmp_path, f"Shop.example:443 {line}")["_host"] == "shop.example"
+    folder = tmp_path / "WEB1" / "C" / "Windows"
+    folder.mkdir(parents=True)
+    assert one(folder, line)["_host"] == "web1"
+    assert one(folder, f"shop.example {line}")["_host"] == "shop.example"

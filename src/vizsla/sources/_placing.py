@@ -24,6 +24,7 @@ NUMBER = re.compile(r"-?[0-9]{1,19}(\.[0-9]+)?")
 SCALES = {"epoch": 1_000_000.0, "epoch_ms": 1000.0, "epoch_us": 1.0, "epoch_ns": 0.001}
 SLASHED = re.compile(r"\d{4}/\d\d/\d\d(?!\d)")
 WORDS = re.compile(r"\{([^}]+)\}")
+PORT = r"^([^:]+):\d{1,5}$"  # behind a host's name, as web servers write it
 PATH = "(path)"  # a host's name stands in the folders that the file lies in: see `_hosts`
 SLUG = re.compile(r"[^a-z0-9]+")
 
@@ -149,6 +150,7 @@ class Placing:
         if named:
             blank = pa.scalar(None, pa.string())
             hosts = pc.utf8_lower(pc.coalesce(*(pc.if_else(pc.equal(c, ""), blank, c) for c in named)))
+            hosts = pc.replace_substring_regex(hosts, PORT, r"\1")
         else:
             hosts = pa.nulls(rows, pa.string())
         if PATH in self.hosts and rows and hosts.null_count:
