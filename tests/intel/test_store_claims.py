@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -300,13 +301,9 @@ def test_the_index_is_made_again_from_the_table(tmp_path: Path, damage: str) -> 
     assert told(again) == before
 
 
-def _add_slowly(folder: str, claims: list[Claim]) -> None:
-    store.PIECE = 50
-    Store(Lake.open(folder)).add(claims, "alpha", now=NOW)
-
-
-def test_killed_and_run_again_ends_in_the_same_store(tmp_path: Path) -> None:
-    claims = [
+def many_claims() -> list[Claim]:
+    """Claims of which many share a key."""
+    return [
         claim(
             f"h{number % 700}.bad-name.com",
             feed=f"f{number % 3}",
@@ -316,28 +313,81 @@ def test_killed_and_run_again_ends_in_the_same_store(tmp_path: Path) -> None:
         )
         for number in range(2000)
     ]
-    whole = new_store(tmp_path / "whole")
-    whole.add(claims, "alpha", now=NOW)
-    chance = random.Random(7)
-    lake = tmp_path / "killed"
-    new_store(lake)
-    context = multiprocessing.get_context("fork")
-    ended = 0
-    for _ in range(8):
-        process = context.Process(target=_add_slowly, args=(str(lake), claims))
-        process.start()
-        time.sleep(chance.uniform(0, 0.4))
-        assert process.pid is not None
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
-        ended += process.exitcode == 0
-        kept = Store(Lake.open(lake))
-        assert kept.claims().num_rows in (0, whole.claims().num_rows)  # in whole or not at all
-    kept = Store(Lake.open(lake))
+
+
+CHILD = """
+import sys
+from datetime import timedelta
+from intel_samples import NOW
+from test_store_claims import many_claims
+from vizsla.intel import store
+from vizsla.intel.expire import expire
+from vizsla.lake import Lake
+
+store.PIECE = 50
+kept = store.Store(Lake.open(sys.argv[2]))
+kept.version
+claims = many_claims()
+print("ready", flush=True)
+if sys.argv[1] == "add":
     kept.add(claims, "alpha", now=NOW)
-    assert told(kept) == told(whole)
-    assert kept.add(claims, "alpha", now=LATER).claims.new == 0
-    assert not list(kept.folder.glob(".*.arrow"))
+else:
+    expire(kept, NOW)
+"""
+
+
+def killed(what: str, lake: Path, after: float) -> bool:
+    """Add or expire in another process, killed so many seconds after it began; whether it came to its end before."""
+    tests = Path(__file__).resolve().parents[1]
+    path = os.pathsep.join([str(tests), str(tests / "intel")])
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD, what, str(lake)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(after)
+        process.kill()
+    assert process.returncode in (0, -signal.SIGKILL)
+    return process.returncode == 0
+
+
+@pytest.mark.slow
+def test_killed_and_run_again_ends_in_the_same_store(tmp_path: Path) -> None:
+    claims = many_claims()
+    whole = new_store(tmp_path / "whole")
+    started = time.monotonic()
+    whole.add(claims, "alpha", now=NOW)
+    took = time.monotonic() - started
+    chance = random.Random(7)
+    for number in range(6):
+        kept = new_store(tmp_path / f"killed{number}")
+        killed("add", kept.lake.root, chance.uniform(0, took))
+        assert kept.claims().num_rows in (0, whole.claims().num_rows)  # in whole or not at all
+        kept.add(claims, "alpha", now=NOW)
+        assert told(kept) == told(whole)
+        assert kept.add(claims, "alpha", now=LATER).claims.new == 0
+        assert not list(kept.folder.glob(".*.arrow"))
+
+
+@pytest.mark.slow
+def test_expiry_that_is_killed_leaves_all_or_what_it_was_to_leave(tmp_path: Path) -> None:
+    kept = new_store(tmp_path / "lake")
+    ended = [
+        claim(f"e{number}.bad-name.com", source=object_id(9000 + number), valid_until=NOW) for number in range(500)
+    ]
+    kept.add([*many_claims(), *ended], "alpha", now=NOW)
+    rows = kept.claims().num_rows
+    version = kept.version
+    chance = random.Random(3)
+    for _ in range(6):
+        killed("expire", kept.lake.root, chance.uniform(0, 0.3))
+        assert kept.claims().num_rows in (rows, rows - 500)
+        assert kept.add(ended, "alpha", now=LATER).claims.new in (0, 500)
+        assert kept.version >= version
+        version = kept.version
+        assert kept.claims().num_rows == rows
 
 
 def test_drafts_of_the_living_are_left_alone(tmp_path: Path) -> None:
