@@ -71,6 +71,15 @@ def test_html(tmp_path: Path) -> None:
     assert told == ["https://blog.example.org/post"]
 
 
+def test_tables_of_pages_keep_their_columns(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    rows = "<tr>\n <td></td>\n <td>qweasd</td>\n <td>evil[.]example[.]com</td>\n</tr>\n"
+    path.write_text(
+        "<html><table>\n<tr>\n <th>Note</th>\n <th>Mutex</th>\n <th>Domain</th>\n</tr>\n" + rows + "</table> end</html>"
+    )
+    assert {(c.type, c.value) for c in meant(path).values()} == {("mutex", "qweasd"), ("domain", "evil.example.com")}
+
+
 def test_hostile_html_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     for text in (

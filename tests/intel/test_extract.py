@@ -222,3 +222,16 @@ def test_hostile_text_takes_linear_time(piece: str) -> None:
     seconds(2_000)
     small, large = seconds(60_000), seconds(240_000)
     assert large < 8 * max(small, 0.1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`our page <https://www.example.com/x>`_ tells more of it than this line does.",
+        ".. _docs: https://www.example.com/x",
+        '<a href="https://www.example.com/x"><img src="https://www.example.com/y.png"></a>',
+        "Requires example>=1.2.0.4, and Version: 2.5.34.4 of it; see LICENSE.MIT and scheduled_task.name.",
+    ],
+)
+def test_what_documents_of_software_hold_is_not_meant(text: str) -> None:
+    assert not {kind for kind, _ in meant(text)} & {"url", "domain", "ipv4"}

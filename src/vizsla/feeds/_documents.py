@@ -102,6 +102,7 @@ class _Html(HTMLParser):
         self.kind: Kind = "sentence"
         self.cells: list[str] | None = None
         self.head_cells = 0
+        self.in_cell = False
         self.columns: tuple[str, ...] = ()
         self.pre = 0
 
@@ -120,6 +121,8 @@ class _Html(HTMLParser):
         elif tag in ("td", "th"):
             self._cell()
             self.cells = [] if self.cells is None else self.cells
+            self.parts = []  # blanks between cells
+            self.in_cell = True
             self.head_cells += tag == "th"
         elif tag == "tr":
             self._row()
@@ -172,14 +175,16 @@ class _Html(HTMLParser):
         return text
 
     def _cell(self) -> None:
-        if self.cells is not None and (self.parts or self.links):
+        if self.cells is not None and self.in_cell:
             self.cells.append(" ".join(self._text().split()))
+            self.in_cell = False
 
     def _row(self) -> None:
         if self.cells is None:
             return
         self._cell()
         cells, self.cells = self.cells, None
+        self.parts = []
         links, self.links = self.links, []
         if not cells:
             return

@@ -15,6 +15,7 @@ _BOTH = frozenset(part for part in EXTENSIONS if known_tld("x." + part))
 _SELDOM_FILES, _WITHIN_NAMES = word_list("seldom_files"), word_list("within_names")
 _PLATFORMS, _FAMILIES = word_list("platforms"), word_list("families")
 _CODE, _FRAMEWORKS, _REVERSED = word_list("code"), word_list("frameworks"), word_list("reversed")
+_PLAIN_ROOTS = frozenset({"com", "net", "org", "info", "biz", "top", "xyz", "gov", "edu"})
 _HOSTING_WORDS = re.compile(
     r"\b(?:domains?|c&c|c2|c\.c|command[- ]and[- ]control|servers?|hosts?|hosted|hostnames?|dns|websites?|sites?|urls?|"
     r"network|resolv\w+|beacon\w*|phishing|infrastructure|contact\w*|sinkhole\w*|landing)\b",
@@ -63,7 +64,8 @@ def _registered(name: str) -> bool:
         host = host_name(name)
     except (ValueError, UnicodeError):
         return False
-    if not known_tld(host) or public_suffix(host) == host:
+    suffix = public_suffix(host)
+    if not known_tld(host) or suffix == host or "_" in host[: -len(suffix) - 1].rpartition(".")[2]:
         return False
     return not any(label.startswith("-") or label.endswith("-") or not label for label in host.split("."))
 
@@ -81,6 +83,8 @@ def _identifier(name: str, labels: list[str], before: str, after: str, *, alone:
     if before.endswith(("import ", "from ", "package ", "using ", "namespace ", "class ", "new ")):
         return True
     written = name.split(".")
+    if name.isupper() and len(labels[-1]) > 2 and labels[-1] not in _PLAIN_ROOTS:
+        return True  # 'LICENSE.MIT'
     if not name.isupper() and any(c.isupper() for c in written[-1]):
         return True  # 'System.Net', 'Spy.Agent.AK', 'it.In'
     if len(labels) >= 3 and labels[0] in _REVERSED and labels[1] not in _REVERSED and not alone:

@@ -92,8 +92,11 @@ def urls(s: Pieces) -> None:
 
     def url(found: re.Match[str]) -> int:
         raw = _trimmed(found[0])
-        linked = s.text[found.end() : found.end() + 1] == "["  # AsciiDoc: https://example.com[what it is]
-        _url(s, raw, found.start(), reference=not is_defused(raw) and (linked or s.told(raw, found.start())))
+        # AsciiDoc: https://example.com[what it is]; reStructuredText: `what it is <https://example.com>`_
+        linked = s.text.startswith(("[", ">`_"), found.end()) or p.LINKING.search(
+            s.text[max(0, found.start() - 40) : found.start()]
+        )
+        _url(s, raw, found.start(), reference=not is_defused(raw) and (bool(linked) or s.told(raw, found.start())))
         return len(raw)
 
     s.run(p.URL, url)

@@ -76,7 +76,7 @@ GLOBAL = re.compile(r"(?<![\w\\])(?:Global|Local)\\[^\s\"'`<>|,;]{3,256}")
 
 VERSION_BEFORE = re.compile(
     r"(?:\bversions?|\bver\.?|\bv\.?|\bbuilds?|\brelease|\bfirmware|\bupdate|\brev\.?|"
-    r"\d to|\d and|\bbefore|\bOID)\s{0,2}$",
+    r"\d to|\d and|\bbefore|\bOID)[:\s]{0,3}$|[<>=~!]=?\s?$",
     re.I,
 )
 KEY_BEFORE = re.compile(
@@ -107,6 +107,8 @@ PUBLISHED = re.compile(
     r"follow|download(?:ed)? from our|learn|e-?mail us|feedback|questions|found (?:here|at|on))\b",
     re.IGNORECASE,
 )
+LINKING = re.compile(r"(?:\b(?:href|src)=[\"']?|:target:\s|::\s|\.\. _[^:\n]{1,30}:\s)$", re.IGNORECASE)
+"""What stands before the target of a link or a picture."""
 BYSTANDERS = re.compile(
     r"\b(?:targeted|targets|targeting|victims?|legitimate|benign|white-?list(?:ed)?|allow-?list(?:ed)?|excluded)\b",
     re.I,
