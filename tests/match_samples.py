@@ -127,11 +127,14 @@ def _domain(value: str, low: str, found: re.Match) -> bool:
     before, further = low[: found.start()][-1:], low[: found.start()][-2:-1]
     if before in ("/", "\\") and further != before:
         return False
-    try:
-        name = normal("domain", found[0].strip("._-"))
-    except ValueError:
-        return False
-    return name == value or name.endswith("." + value)
+    for cut in ("._-", ".-"):
+        try:
+            name = normal("domain", found[0].strip(cut))
+        except ValueError:
+            continue
+        if name == value or (cut == "._-" and name.endswith("." + value)):
+            return True
+    return False
 
 
 def _url(value: str, text: str) -> bool:

@@ -314,11 +314,26 @@ def test_addresses_are_read_as_ipaddress_reads_them(words):
 
 def test_equal_numbers_are_no_hit(tmp_path, monkeypatch):
     """Where two texts have one number, the texts decide."""
-    same = lambda *arguments: np.full(len(arguments[-1]), 7, np.uint64)  # noqa: E731
+    same = lambda *arguments: (np.full(len(arguments[-1]), 7, np.uint64),) * 2  # noqa: E731
     monkeypatch.setattr("vizsla.intel.runs._coded", same)
     monkeypatch.setattr("vizsla.intel.wanted.codes_of", lambda texts: np.full(len(texts), 7, np.uint64))
     met = look(tmp_path, [("domain", "evil.com"), ("md5", MD5)], ["good.com", "evil.com", "x" + MD5])
     assert [row for row, *_ in met] == [1]
+
+
+@pytest.mark.parametrize("sign", [".", "-", "_", "-."])
+def test_rows_of_signs_hide_nothing(tmp_path, sign):
+    row = sign * 500
+    values = [f"{row}evil.com{row}", f"x {row} a.evil.com{row}", f"evil.com{row}x", row, "evil.com"]
+    assert [n for n, *_ in look(tmp_path, [("domain", "evil.com")], values)] == [0, 1, 4]
+
+
+def test_what_looks_like_a_number_is_found_all_the_same(tmp_path):
+    asked = [("domain", "1234.xn--p1ai"), ("file_name", "2024.report1"), ("mutex", "12345"), ("ipv4", "10.0.0.1")]
+    column = Looked("ObjectName", frozenset(t for t, _ in asked), frozenset())
+    values = ["1234.xn--p1ai", "c:/x/2024.report1", "12345", "10.0.0.1", "123456"]
+    met = look(tmp_path, asked, values, column, "windows_security")
+    assert {(row, value) for row, _, value, _ in met} == {(n, v) for n, (_, v) in enumerate(asked)}
 
 
 def test_prepared_once(tmp_path):

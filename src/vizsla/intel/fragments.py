@@ -97,6 +97,9 @@ def _domains(type: str, given: str, within: bool) -> Iterator[tuple[str, str]]:
         token = found[0].strip("._-")
         if "." not in token or _in_path(given, found.start()):
             continue
+        whole = found[0].strip(".-")
+        if whole != token:  # names of services begin with an underscore: _ldap._tcp.example.com
+            yield from _ok("domain", whole)
         for name, _ in _ok("domain", token):
             yield name, token
             labels = name.split(".")

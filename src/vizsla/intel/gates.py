@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
-from vizsla.intel.runs import LONGEST, SHORTEST
+from vizsla.intel.runs import LONGEST, SHORTEST, number_like
 
 WHOLE = frozenset((
     "ipv4", "domain", "md5", "sha1", "sha224", "sha256", "sha384", "sha512", "imphash", "authentihash",
@@ -28,6 +28,8 @@ def runs_of(text: str) -> Iterator[str]:
     for found in _RUN.finditer(text):
         before, after = text[found.start() - 1 : found.start()], text[found.end() : found.end() + 1]
         run = found[0].strip("._-")
+        if number_like(run):
+            continue
         if before not in ("*", "?") and after not in ("*", "?") and SHORTEST <= len(run.encode()) <= LONGEST:
             yield run
 

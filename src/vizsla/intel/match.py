@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from vizsla.lake import Scan
 
 _NONE = np.zeros(0, np.int64)
+FEW = 4_096  # values of a column that are cut up together with those of others
 WITHIN = "within"
 """The key of a hit's `keys` under which stands what was met, where it is but a part of the value."""
 
@@ -118,8 +119,8 @@ class Looking:
         """What stands in a batch, each row and indicator once, by the first column in order of name."""
         parts = _parts(batch, self.matcher.looked)
         found = Found()
-        small = [part for part in parts if part.places is not None]
-        for group in ([small] if small else []) + [[part] for part in parts if part.places is None]:
+        small = [part for part in parts if len(part.values) <= FEW]
+        for group in ([small] if small else []) + [[part] for part in parts if len(part.values) > FEW]:
             for part, hits in self._hits(group, batch):
                 found.add(part, hits)
         return found.met(self.matcher.columns, self.wanted)
@@ -266,22 +267,20 @@ class Found:
 
 
 def _parts(batch: pa.RecordBatch, columns: Sequence[Looked]) -> list[Part]:
-    """The distinct values of each column; of those that hardly repeat, all values."""
+    """The distinct values of each column."""
     parts = []
     for column in columns:
         if column.name not in batch.schema.names:
             continue
         values = batch.column(column.name)
-        if pa.types.is_dictionary(values.type):
-            distinct, places = dictionary(values)
-            distinct = distinct.cast(pa.string())
-            if distinct.null_count:  # a dictionary may hold one
-                distinct = pc.fill_null(distinct, "")
-            if len(distinct):
-                parts.append(Part(column, distinct, places))
-        elif values.null_count < len(values):
-            rows = np.flatnonzero(np.asarray(values.is_valid())) if values.null_count else None
-            parts.append(Part(column, values.drop_null().cast(pa.string()), None, rows))
+        if values.null_count == len(values) and not pa.types.is_dictionary(values.type):
+            continue
+        distinct, places = dictionary(values)
+        distinct = distinct.cast(pa.string())
+        if distinct.null_count:  # a dictionary may hold one
+            distinct = pc.fill_null(distinct, "")
+        if len(distinct):
+            parts.append(Part(column, distinct, places))
     return parts
 
 

@@ -24,7 +24,9 @@ SHORTEST, LONGEST = 4, 128  # bytes of a run that is looked up
 HASHES = (32, 40, 56, 64, 96, 128)  # hexadecimal digits of MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512
 NAME = 253  # bytes of a domain name at most: longer runs have no tails
 AT_ONCE = 1 << 18  # bytes, so that what is worked on stays near the processor
-TRIMS = 64  # joiners at one end of a run that are taken off
+TRIMS = 4  # joiners at one end of a run that are taken off one by one
+NUMBER = 25  # bytes from which a run of digits may be a hash, or an account of money
+_FOUR, _DIGITS = np.uint64(0xF0F0F0F0), np.uint64(0x30303030)
 _NOTHING = pa.array([""])
 _MASKS = np.array([(1 << (8 * n)) - 1 for n in range(8)] + [2**64 - 1], dtype=np.uint64)
 _SEED, _FACTOR = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
@@ -63,16 +65,16 @@ def shares(values: pa.Array) -> Iterator[tuple[int, pa.Array]]:
 
 def runs(values: pa.Array) -> Runs:
     """All runs of these values (strings, none null; a share of at most some hundred thousand bytes)."""
-    text, ends = _joined(values)
+    text, ends = _joined(pc.ascii_lower(values))
     if len(text) and int(text.max()) >= 128:  # other scripts have capitals too, and of another length
         text, ends = _joined(pc.utf8_lower(values))
-    else:
-        text = text | (((text - np.uint8(65)) < 26).view(np.uint8) << np.uint8(5))
-    start, end = _cut(_named(text))
-    start, end = _with_parts(text, *_trimmed(text, start, end))
-    fits = (end - start >= SHORTEST) & (end - start <= LONGEST)
-    start, length = start[fits], (end - start)[fits]
-    return Runs(_coded(text, start, length), start, length, text, ends)
+    start, end = _with_parts(text, *_cut(_inside(text)))
+    length = end - start
+    fits = (length >= SHORTEST) & (length <= LONGEST)
+    start, length = start[fits], length[fits]
+    code, word = _coded(text, start, length)
+    told = ~_numbers(text, start, length, word)
+    return Runs(code[told], start[told], length[told], text, ends)
 
 
 def _joined(values: pa.Array) -> tuple[U8, I64]:
@@ -92,7 +94,7 @@ def codes_of(texts: pa.Array) -> U64:
     offsets = np.frombuffer(lower.buffers()[1], np.int32, size + 1, lower.offset * 4).astype(np.int64)
     held = lower.buffers()[2]
     text = np.frombuffer(held, np.uint8, int(offsets[-1])) if held is not None else np.zeros(0, np.uint8)
-    return _coded(text, offsets[:-1], np.diff(offsets))
+    return _coded(text, offsets[:-1], np.diff(offsets))[0]
 
 
 def _joining(text: U8) -> npt.NDArray[np.bool_]:
@@ -107,10 +109,39 @@ def _plain(text: U8) -> npt.NDArray[np.bool_]:
     return letters
 
 
-def _named(text: U8) -> npt.NDArray[np.bool_]:
-    letters = _plain(text)
-    letters |= _joining(text)
-    return letters
+def _inside(text: U8) -> npt.NDArray[np.bool_]:
+    """The bytes of runs: without the joiners at the ends of each."""
+    plain, joining = _plain(text), _joining(text)
+    inside: npt.NDArray[np.bool_] = plain | joining
+    for _ in range(TRIMS):
+        ends = joining.copy()  # joiners that have nothing of a run on one side
+        ends[1:-1] &= ~(inside[2:] & inside[:-2])
+        ends &= inside
+        if not ends.any():
+            return inside
+        inside &= ~ends
+    # Somebody wrote a long row of joiners: all rows at once, by what stands around them.
+    start, end = _cut(joining)
+    loose = ~(plain[start - 1] & (start > 0) & plain[np.minimum(end, len(text) - 1)])
+    edges = np.zeros(len(text) + 1, np.int64)
+    edges[start[loose]] += 1
+    edges[end[loose]] -= 1
+    left: npt.NDArray[np.bool_] = (plain | joining) & (np.cumsum(edges[:-1]) == 0)
+    return left
+
+
+def _numbers(text: U8, start: I64, length: I64, word: U64) -> npt.NDArray[np.bool_]:
+    """Which runs are like numbers: of such there are too many, and nothing is looked up by them."""
+    like: npt.NDArray[np.bool_] = (word & _FOUR) == _DIGITS
+    like &= length < NUMBER
+    at = np.flatnonzero(like)
+    like[at] = text[start[at] + length[at] - 1] - np.uint8(48) < 10
+    return like
+
+
+def number_like(run: str) -> bool:
+    """Whether a run begins with four digits, ends with one and is no hash: nothing is looked up by such."""
+    return len(run.encode()) < NUMBER and run[:4].isdigit() and run[:4].isascii() and run[-1:] in set("0123456789")
 
 
 def _cut(inside: npt.NDArray[np.bool_]) -> tuple[I64, I64]:
@@ -123,32 +154,18 @@ def _cut(inside: npt.NDArray[np.bool_]) -> tuple[I64, I64]:
     return edges[0::2], edges[1::2]
 
 
-def _trimmed(text: U8, start: I64, end: I64) -> tuple[I64, I64]:
-    """Without joiners at the ends; what is nothing else is left out."""
-    long = np.flatnonzero(end - start >= SHORTEST)
-    start, end = start[long], end[long]
-    for move, at in ((1, start), (-1, end)):
-        odd = np.flatnonzero(_joining(text[at if move > 0 else at - 1]))
-        for _ in range(TRIMS):
-            odd = odd[start[odd] < end[odd]]
-            if not len(odd):
-                break
-            at[odd] += move
-            odd = odd[start[odd] < end[odd]]
-            odd = odd[_joining(text[at[odd] if move > 0 else at[odd] - 1])]
-    kept = end - start >= SHORTEST
-    return start[kept], end[kept]
-
-
 def _with_parts(text: U8, start: I64, end: I64) -> tuple[I64, I64]:
     """The runs, the tails of those that may be names, and the parts of long ones that may be hashes."""
     starts, ends = [start], [end]
     dots = np.flatnonzero(text == 46)
     if len(dots) > 1 and len(start):
+        near = np.flatnonzero(np.diff(dots) <= 64)  # a label is no longer
+        dots, following = dots[near], dots[near + 1]
+    else:
+        dots = dots[:0]
+    if len(dots):
         of = np.searchsorted(start, dots, side="right") - 1
-        inner = (of >= 0) & (dots < end[of])
-        inner[:-1] &= of[:-1] == of[1:]  # the last dot of a run leaves but a suffix
-        inner[-1] = False
+        inner = (of >= 0) & (following < end[of])  # the last dot of a run leaves but a suffix
         dots, of = dots[inner], of[inner]
         named = (text[end[of] - 1] - np.uint8(48) >= 10) & (end[of] - start[of] <= NAME)  # addresses end in digits
         starts.append(dots[named] + 1)
@@ -175,14 +192,14 @@ def _digests(text: U8, start: I64, end: I64) -> tuple[I64, I64]:
     return where[first[fit]], where[last[fit]]
 
 
-def _coded(text: U8, start: I64, length: I64) -> U64:
-    """A number for each stretch of bytes: eight at a time, mixed; equal stretches have equal numbers."""
+def _coded(text: U8, start: I64, length: I64) -> tuple[U64, U64]:
+    """A number for each stretch of bytes: eight at a time, mixed; equal stretches have equal numbers. And its first
+    eight bytes."""
     padded = np.concatenate([text, np.zeros(8, np.uint8)])
     words = np.ndarray((len(padded) - 7,), dtype="<u8", buffer=padded, strides=(1,))
-    code = words[start]
-    code &= _MASKS[np.minimum(length, 8)]
-    code ^= length.astype(np.uint64) * _SEED
-    code = _mixed(code)
+    first = words[start]
+    first &= _MASKS[np.minimum(length, 8)]
+    code = _mixed(first ^ (length.astype(np.uint64) * _SEED))
     rows = np.flatnonzero(length > 8)
     at, left = start[rows], length[rows] - 8
     while len(rows):  # the last word ends with the stretch, and overlaps the one before
@@ -191,7 +208,7 @@ def _coded(text: U8, start: I64, length: I64) -> U64:
         left = left - 8
         more = np.flatnonzero(left > 0)
         rows, at, left = rows[more], at[more], left[more]
-    return code
+    return code, first
 
 
 def _mixed(code: U64) -> U64:

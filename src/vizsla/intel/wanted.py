@@ -32,11 +32,12 @@ import xxhash
 
 from vizsla.errors import FeedError
 from vizsla.intel.gates import APART, NEVER, WHOLE, choose, scripts
-from vizsla.intel.runs import I64, U8, U64, codes_of
+from vizsla.intel.runs import I64, NUMBER, SHORTEST, U8, U64, codes_of
 from vizsla.intel.suffix import suffixes
 
 FORMAT = 1
 INDICATORS = pa.schema([("id", pa.string()), ("type", pa.string()), ("value", pa.string())])
+_NUMBER_LIKE = r"^[0-9]{4}.*[0-9]$"  # as `runs.number_like`
 _SPREAD = 64  # bits of the filter for each code: one in 64 of the runs that are no indicator gets through
 _FEWEST, _MOST = 13, 27
 U32 = npt.NDArray[np.uint32]
@@ -179,6 +180,14 @@ def _write(table: pa.Table, folder: Path) -> None:
             if name == "domain":
                 at = at[~_suffixes(held)]
                 held = values.take(pa.array(at))
+            held = pc.utf8_trim(held, "._-")  # as `runs` cuts
+            lone = np.array(pc.binary_length(held)) < SHORTEST
+            lone |= np.asarray(pc.match_substring_regex(held, _NUMBER_LIKE)) & (
+                np.array(pc.binary_length(held)) < NUMBER
+            )
+            if lone.any():
+                others.append(at[lone])
+                at, held = at[~lone], held.filter(pa.array(~lone))
             lead(at, held)
             if name == "domain":
                 own = pc.match_substring(held, "xn--")
