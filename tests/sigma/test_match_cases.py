@@ -134,6 +134,13 @@ def test_rule_without_its_fields_is_told() -> None:
     assert [by for _, by, *_ in hits(found, pa.RecordBatch.from_pydict({"Image": ["x"]}))] == ["kept"]
 
 
+@pytest.mark.parametrize("name", ["`", "a`b", " ", "a(b", "1x,", "\n", "日本"])
+def test_fields_may_have_any_name(name: str) -> None:
+    batch = pa.RecordBatch.from_pydict({"A": ["x"], "日本": ["x"]})
+    asked = Or((Test(name, "equals", "x"), Test("A", "equals", "x")))
+    assert [row for row, *_ in hits(made(bind(asked)), batch)] == [0]
+
+
 def test_first_test_that_held_is_told() -> None:
     rule = And((Not(Test("A", "equals", "z")), Or((Test("A", "contains", "x"), Test("B", "contains", "y")))))
     batch = pa.RecordBatch.from_pydict({"A": ["ax", "a", "z"], "B": ["y", "BY", "y"]})

@@ -127,8 +127,8 @@ class Binder:
 
 
 def quoted(name: str) -> str:
-    """A column's name in the views' grammar."""
-    return name if _PLAIN.fullmatch(name) else f"`{name.replace('`', '')}`" if name.strip("`") else "``"
+    """A column's name in the views' grammar, which knows no backquotes within one."""
+    return name if _PLAIN.fullmatch(name) else f"`{name.replace('`', '') or ' '}`"
 
 
 def _columns(expression: str) -> tuple[str, ...]:
