@@ -229,6 +229,7 @@ def test_hostile_text_takes_linear_time(piece: str) -> None:
     [
         "`our page <https://www.example.com/x>`_ tells more of it than this line does.",
         ".. _docs: https://www.example.com/x",
+        "[docs]: https://www.example.com/x",
         '<a href="https://www.example.com/x"><img src="https://www.example.com/y.png"></a>',
         "Requires example>=1.2.0.4, and Version: 2.5.34.4 of it; see LICENSE.MIT and scheduled_task.name.",
     ],
