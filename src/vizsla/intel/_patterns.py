@@ -107,7 +107,11 @@ PUBLISHED = re.compile(
     r"follow|download(?:ed)? from our|learn|e-?mail us|feedback|questions|found (?:here|at|on))\b",
     re.IGNORECASE,
 )
-LINKING = re.compile(r"(?:\b(?:href|src)=[\"']?|:target:\s|::\s|\.\. _[^:\n]{1,30}:\s|^\[[^\]\n]{1,30}\]:\s)$", re.IGNORECASE)
+LINKING = re.compile(
+    r"(?:\b(?:href|src)=[\"']?|"
+    r":target:\s|::\s|\.\. _[^:\n]{1,30}:\s|^\[[^\]\n]{1,30}\]:\s)$",
+    re.IGNORECASE,
+)
 """What stands before the target of a link or a picture."""
 BYSTANDERS = re.compile(
     r"\b(?:targeted|targets|targeting|victims?|legitimate|benign|white-?list(?:ed)?|allow-?list(?:ed)?|excluded)\b",
