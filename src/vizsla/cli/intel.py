@@ -126,12 +126,16 @@ def feeds(format: FormatOption = ListFormat.TABLE, lake: LakeOption = None) -> N
     from vizsla.faces import intel as face
     from vizsla.faces.arrow import renderable
     from vizsla.intel import weigh
+    from vizsla.safe import visible
 
     table = weigh.feeds_table(the_store(lake), datetime.now(UTC))
     if format is not ListFormat.TABLE:
         _write(table, format, None)
         return
     console.show(renderable(face.feeds(table), console.width()))
+    for row in table.to_pylist():
+        if row["state"]:
+            print(f"{visible(row['feed'])} failed: {visible(row['state'])}")
 
 
 def expire(

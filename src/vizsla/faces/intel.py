@@ -135,7 +135,7 @@ def feeds(table: pa.Table) -> pa.Table:
             "stale": f"{row['stale days']:.0f} days" if row["stale days"] else "",
             "voice": f"{row['voice']:.2f}",
             "pulled": (row["pulled"] or "")[:16].replace("T", " "),
-            "state": row["state"] or None,
+            "state": "failed" if row["state"] else None,
         }
         for row in table.to_pylist()
     ]
