@@ -25,7 +25,7 @@ SAME = [
     ("email", "ada@example.org", ["Ada@Example.org", "mailto:ada@example.org", "Ada L <ada[at]example[.]org>"]),
     ("md5", "d41d8cd98f00b204e9800998ecf8427e", ["MD5=D41D8CD98F00B204E9800998ECF8427E"]),
     ("ssdeep", "3:AXGBicFlgVNhBGcL6wCrFQEv:AXGHsNhxLsr2C", ['3:AXGBicFlgVNhBGcL6wCrFQEv:AXGHsNhxLsr2C,"a.exe"']),
-    ("file_name", "evil.exe", ["Evil.EXE", '"evil.exe"']),
+    ("file_name", "evil.exe", ["Evil.EXE", '"evil.exe"', " evil.exe"]),
     (
         "file_path",
         r"%userprofile%\appdata\roaming\x.exe",
@@ -187,7 +187,7 @@ TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=5000, deadline=None)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=12), type=st.sampled_from(TYPES))
 def test_many_at_once_are_as_one_by_one(texts: list[str], type: str) -> None:
     texts = [text.encode("utf-8", "ignore").decode() for text in texts]
@@ -201,7 +201,7 @@ def test_many_at_once_are_as_one_by_one(texts: list[str], type: str) -> None:
     assert normals(type, pa.array(texts, pa.string())).to_pylist() == [one(text) for text in texts]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(text=TEXTS, type=st.sampled_from(TYPES))
 def test_a_normal_form_is_its_own(text: str, type: str) -> None:
     try:
@@ -209,6 +209,18 @@ def test_a_normal_form_is_its_own(text: str, type: str) -> None:
     except ValueError:
         return
     assert normal(type, form) == form
+
+
+@pytest.mark.parametrize("type", TYPES)
+def test_all_samples_at_once_are_as_one_by_one(type: str) -> None:
+    def one(text: str) -> str | None:
+        try:
+            return normal(type, text)
+        except ValueError:
+            return None
+
+    texts = [*ALL, *(f" {text}" for text in ALL), *(f"{text} " for text in ALL), *(text.upper() for text in ALL)]
+    assert normals(type, pa.array(texts)).to_pylist() == [one(text) for text in texts]
 
 
 def test_arrays_of_all_kinds() -> None:

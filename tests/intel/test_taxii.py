@@ -326,3 +326,16 @@ def test_names_of_collections_are_no_paths() -> None:
 
 def test_a_damaged_cursor_begins_anew(medallion: str, tmp_path: Path) -> None:
     assert len(domains(list(pulled(medallion + "taxii2/", tmp_path, "{damaged")))) == COUNT
+
+
+def test_a_certificate_is_shown_to_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Client("https://192.0.2.1/", own=ADA).session.cert is None
+    monkeypatch.setenv("VIZSLA_CLIENT_CERT", "/a/cert.pem")
+    assert Client("https://192.0.2.1/", own=ADA).session.cert == "/a/cert.pem"
+    monkeypatch.setenv("VIZSLA_CLIENT_KEY", "/a/key.pem")
+    assert Client("https://192.0.2.1/", own=ADA).session.cert == ("/a/cert.pem", "/a/key.pem")
+
+
+def test_from_the_beginning_old_pages_go(medallion: str, tmp_path: Path) -> None:
+    (tmp_path / "000000007.json").write_bytes(orjson.dumps({"objects": [indicator(99)]}))
+    assert "a99.example.com" not in domains(list(pulled(medallion + "taxii2/", tmp_path)))

@@ -45,7 +45,7 @@ _FAST: dict[str, _Fast] = {
     "email": _Fast(
         r"^[a-z0-9!#$%&'*+/=?^_`|~.-]{1,64}@[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,3}$", may=r"(?i)@|\bat\b"
     ),
-    "file_name": _Fast(rf"^{_PART}$", may=r"^[^\\/]*$"),
+    "file_name": _Fast(rf"^[^\\/:*?\"'`%<>|~\x00-\x20\x7f](?:{_PART})?$", may=r"^[^\\/]*$"),
     "file_path": _Fast(
         rf"^[a-z]:(?:\\{_PART})+$",
         may=r"[\\/]",
