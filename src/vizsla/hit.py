@@ -7,7 +7,7 @@ it, and adds what triage needs: who, when, and the process, session or connectio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from vizsla.lake import Scan
 
 TEXTS = pa.map_(pa.string(), pa.string())
+FEW = 8_192  # rows of a batch from which it is looked at by itself
+MANY = 32_768  # rows that small batches are put together to
+CELLS = 4_000_000  # values of a batch at most
+_ENCODED = pa.dictionary(pa.int32(), pa.string())
 
 HITS = pa.schema([
     pa.field("_id", pa.string()),
@@ -99,9 +103,7 @@ class Hitting:
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         own = profile(self.matcher.table)
         look = self.matcher.start()
-        for batch in batches:
-            if not batch.num_rows:
-                continue
+        for batch in gathered(batches):
             met = look(batch)
             if len(met.row):
                 yield told(batch, met, own)
@@ -165,3 +167,45 @@ def _kinds(part: pa.RecordBatch, own: Profile) -> pa.Array:
 
 def _plain(column: pa.Array) -> pa.Array:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Small batches put together: a table of many small files brings few rows in each, and each batch has its price."""
+    held: list[pa.RecordBatch] = []
+    rows = cells = 0
+    for batch in batches:
+        size = batch.num_rows
+        if not size:
+            continue
+        small = size < FEW
+        batch = _encoded(batch) if small else batch
+        full = rows >= MANY or cells + size * batch.num_columns > CELLS
+        if held and (full or not small or not batch.schema.equals(held[0].schema)):
+            yield _together(held)
+            held, rows, cells = [], 0, 0
+        if not small:
+            yield batch
+            continue
+        held.append(batch)
+        rows, cells = rows + size, cells + size * batch.num_columns
+    if held:
+        yield _together(held)
+
+
+def _encoded(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """All texts dictionary-encoded: files differ in which columns they bring so."""
+    columns = [column.cast(_ENCODED) if _is_text(column.type) else column for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain))
+
+
+def _together(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Several batches of one schema as one; what is dictionary-encoded has one dictionary."""
+    if len(batches) == 1:
+        return batches[0]
+    whole = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
+    return pa.RecordBatch.from_arrays([column.chunk(0) for column in whole.columns], schema=whole.schema)
