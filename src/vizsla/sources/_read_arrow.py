@@ -98,7 +98,7 @@ def first_values(file: LogFile, rows: int = 200) -> dict[str, list[str]]:
             batch = batch.slice(0, rows)
             columns = zip(schema.names, map(as_strings, batch.columns), strict=True)
             return {name: [v for v in column.to_pylist() if v] for name, column in columns}
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last: names that are no text
         raise SourceError(f"a damaged columnar file: {error}", where=file.name) from None
 
 

@@ -42,16 +42,18 @@ Names = tuple[str | None, ...]  # of the values of a row; None: a value that get
 def unique(names: Iterable[str | None]) -> Names:
     """Column names of one record, made distinct: a second `X` is `X_2`. Nothing is lost when names collide."""
     seen: set[str] = set()
+    last: dict[str, int] = {}  # by name, the number that it was given last: those below it are taken
     distinct: list[str | None] = []
     for raw in names:
         if raw is None:
             distinct.append(None)
             continue
         name = native(_bounded(printable(raw)))
-        candidate, n = name, 1
+        candidate, n = name, last.get(name, 1)
         while candidate in seen:
             n += 1
             candidate = f"{name}_{n}"
+        last[name] = n
         seen.add(candidate)
         distinct.append(candidate)
     return tuple(distinct)
