@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -44,7 +45,7 @@ def test_the_terminal_shows_what_matters_first_and_nothing_as_markup(found):
     assert text.index("Fell silent") < text.index("What would add most") < text.index("Tables")
     assert "430 events in 2 tables of 3 hosts" in text
     assert "\x1b" not in text
-    assert "can run: rarity" in text
+    assert re.search("can run: .*rarity", text)
     assert max(map(len, text.splitlines())) <= 100
 
 

@@ -147,6 +147,7 @@ class CoverageFormat(StrEnum):
     CSV = "csv"
     HTML = "html"
     DETTECT = "dettect"
+    NAVIGATOR = "navigator"
 
 
 def coverage(
@@ -155,7 +156,8 @@ def coverage(
         CoverageFormat | None,
         typer.Option(
             "--format",
-            help="Default: table, or what --output ends in. dettect: DeTT&CT's data-source administration, as YAML.",
+            help="Default: table, or what --output ends in. dettect: DeTT&CT's data-source administration, as YAML. "
+            "navigator: a layer for the ATT&CK Navigator: techniques by rules, analytics and data at hand.",
             show_default=False,
         ),
     ] = None,
@@ -169,6 +171,12 @@ def coverage(
     from vizsla.faces import coverage as face
     from vizsla.faces import python
 
+    if chosen is CoverageFormat.NAVIGATOR:
+        from vizsla.explore.coverage import navigator
+
+        guard.doing("counting what techniques leave behind")
+        console.write([navigator.dumped(python.navigator(lake=lake_path(lake), engine=name, master=master))], output)
+        return
     guard.doing("counting hosts and hours")
     found = python.survey(lake=lake_path(lake), engine=name, master=master)
     if chosen is CoverageFormat.TABLE and output is None:

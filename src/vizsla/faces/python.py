@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from vizsla.hunt import Learnt
     from vizsla.intel.add import Added
-    from vizsla.nouns.coverage import Coverage
+    from vizsla.nouns.coverage import Coverage, TechniqueSeen
 
 Progress = Callable[[int, int, str], None]  # done, total (0: unknown), what is being worked on
 AnyLake = Lake | str | Path | None
@@ -274,6 +274,24 @@ def survey(*, lake: AnyLake = None, quick: bool = False, engine: str = "duckdb",
 
     with connect(engine, master=master) as computing:
         return run(open_lake(lake), engine=computing, quick=quick)
+
+
+def techniques(*, lake: AnyLake = None, engine: str = "duckdb", master: str | None = None) -> tuple[TechniqueSeen, ...]:
+    """How each technique of ATT&CK is covered in a lake: by rules, by analytics, by data at hand."""
+    from vizsla.engines import connect
+    from vizsla.explore.coverage.techniques import techniques as run
+
+    with connect(engine, master=master) as computing:
+        return run(open_lake(lake), engine=computing)
+
+
+def navigator(*, lake: AnyLake = None, engine: str = "duckdb", master: str | None = None) -> dict[str, object]:
+    """The same as a layer of the ATT&CK Navigator (format 4.5)."""
+    from vizsla.explore.coverage.navigator import layer
+    from vizsla.explore.coverage.techniques import attack_of
+
+    home = open_lake(lake)
+    return layer(techniques(lake=home, engine=engine, master=master), attack_of(home))
 
 
 def add_intel(

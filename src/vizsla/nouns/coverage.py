@@ -119,6 +119,77 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleSeen:
+    """A Sigma rule that names a technique. lacks: why it can find nothing here; '' where it has data."""
+
+    id: str
+    title: str
+    level: str
+    techniques: tuple[str, ...]
+    lacks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImpliedSeen:
+    """A row of triage/attack.yaml by which an analytic's evidence implies techniques.
+
+    kinds: the kinds of event that it looks at ('windows_sysmon:10'). events: how many of those the lake holds.
+    """
+
+    name: str
+    techniques: tuple[str, ...]
+    kinds: tuple[str, ...]
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentSeen:
+    """One of ATT&CK's data components, as far as a technique's platforms go.
+
+    view: ours that shows it; '' where no view does. events: of those, here, in `tables`. brings: the tables that would
+    show it, where none does.
+    """
+
+    name: str
+    view: str = ""
+    events: int = 0
+    tables: tuple[str, ...] = ()
+    brings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TechniqueSeen:
+    """How a technique of ATT&CK is covered: by rules, by analytics, and by data at hand.
+
+    rules, implied: of its sub-techniques, too: a sub-technique is one way of doing it. components: what ATT&CK says it
+    is seen in, those with events first. outside: it happens where no log of ours is (platform PRE).
+    """
+
+    id: str
+    name: str
+    tactics: tuple[str, ...]
+    rules: tuple[RuleSeen, ...] = ()
+    implied: tuple[ImpliedSeen, ...] = ()
+    components: tuple[ComponentSeen, ...] = ()
+    outside: bool = False
+
+    @property
+    def by_rules(self) -> bool:
+        """Whether a rule that has data here looks for it."""
+        return any(not rule.lacks for rule in self.rules)
+
+    @property
+    def by_analytics(self) -> bool:
+        """Whether evidence of events that are here can imply it."""
+        return any(row.events for row in self.implied)
+
+    @property
+    def by_data(self) -> bool:
+        """Whether events are here in which ATT&CK says that it is seen."""
+        return any(one.events for one in self.components)
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """All of it. `end`: the hour that the logs as a whole reach, by which silence is judged; None without events."""
 

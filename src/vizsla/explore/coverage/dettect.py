@@ -74,7 +74,7 @@ class _Plain(yaml.SafeDumper):
 
 def _source(found: Coverage, spec: dict[str, Any], today: date) -> dict[str, object] | None:
     wanted = set(spec.get("actions", ()))
-    filling = [(part, n) for part in found.parts if part.name == spec["view"] and (n := _events(part, wanted))]
+    filling = [(part, n) for part in found.parts if part.name == spec["view"] and (n := evidence_in(part, wanted))]
     if not filling:
         return None
     tables = [table for table in found.tables if table.name in {part.table for part, _ in filling}]
@@ -91,7 +91,7 @@ def _source(found: Coverage, spec: dict[str, Any], today: date) -> dict[str, obj
     }
 
 
-def _events(part: ViewSeen, wanted: set[str]) -> int:
+def evidence_in(part: ViewSeen, wanted: set[str]) -> int:
     """How many events of a part are evidence; all of them where the mapping does not say the action itself."""
     if not wanted or not part.actions:
         return part.events
