@@ -33,12 +33,12 @@ def real_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def no_mappings_of_other_tests() -> Iterator[None]:
-    """What a test's lake made known of its mappings, the next test does not know."""
+def nothing_of_other_tests() -> Iterator[None]:
+    """What a test's lake made known of its mappings, or of ATT&CK, the next test does not know."""
     yield
-    mappings = sys.modules.get("vizsla.mappings")
-    if mappings is not None:
-        mappings.forget()
+    for name in ("vizsla.mappings", "vizsla.intel.attack"):
+        if name in sys.modules:
+            sys.modules[name].forget()
 
 
 @pytest.fixture(scope="session")

@@ -232,8 +232,10 @@ def _members(hint: object) -> Sequence[Enum]:
 
 def techniques() -> Iterator[str]:
     """ATT&CK techniques, and the rules that lead from evidence to them."""
+    from vizsla.intel import attack
+
     content = from_package("vizsla.triage", "attack.yaml")
-    rules, known = content["rules"], content["techniques"]
+    rules, names = content["rules"], attack.load().techniques
     implied = {technique for rule in rules for technique in rule["techniques"]}
     yield "# ATT&CK techniques"
     yield ""
@@ -246,7 +248,7 @@ def techniques() -> Iterator[str]:
         [
             code(rule["id"]),
             ", ".join(code(kind) for kind in rule["kind"]),
-            ", ".join(f"{t} {cell(known[t][0])}" for t in rule["techniques"]),
+            ", ".join(f"{t} {cell(names[t].name)}" for t in rule["techniques"]),
         ]
         for rule in rules
     ]

@@ -18,7 +18,7 @@ from vizsla import feeds
 from vizsla.cli.main import app
 from vizsla.errors import FeedError
 from vizsla.feed import Read
-from vizsla.intel import kept, pull
+from vizsla.intel import attack, kept, pull
 from vizsla.intel.store import Store
 from vizsla.lake import Lake
 from vizsla.nouns.indicator import Claim, Refused
@@ -252,7 +252,23 @@ def test_pull_goes_on_from_where_it_was(tmp_path: Path, monkeypatch: pytest.Monk
     assert "no server was added under this name" in run("pull", "other", code=2).stderr
 
 
-def test_attack_is_kept_beside_the_lake(tmp_path: Path) -> None:
+def test_attack_that_is_kept_beside_the_lake_is_what_reports_speak_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # the formats that ship
+    monkeypatch.setenv("VIZSLA_LAKE", str(tmp_path / "own"))
     path = tmp_path / "no-attack.json"
     path.write_text("[]")
     assert "it is no STIX bundle" in run("attack", "update", str(path), code=2).stderr
+    technique = {
+        "type": "attack-pattern", "id": "attack-pattern--1", "name": "Frobnicate Widgets",
+        "external_references": [{"source_name": "mitre-attack", "external_id": "T7001"}],
+    }  # fmt: skip
+    path.write_text(json.dumps({"objects": [technique]}))
+    assert "1 technique" in run("attack", "update", str(path)).stdout
+    report = tmp_path / "report.md"
+    report.write_text("They used Frobnicate Widgets against 198.51.100.7.\n")
+    attack.forget()  # as another process begins
+    run("add", str(report))
+    (row,) = rows()
+    assert row["techniques"] == ["T7001"]

@@ -173,11 +173,13 @@ def update(
 ) -> None:
     """Read ATT&CK anew from MITRE's STIX file; it is kept beside the lake."""
     existing([str(file)])
+    from vizsla.faces.words import counted
     from vizsla.intel import attack
-    from vizsla.intel.store import ATTACK_FILE
+    from vizsla.safe import visible
 
-    attack.update(file, the_store(lake, create=True).folder / ATTACK_FILE)
-    print("ATT&CK is up to date with this file.")
+    found = attack.update(file, the_store(lake, create=True).lake.root / attack.FILE)
+    known = counted(len(found.techniques), "technique")
+    print(f"ATT&CK {visible(found.version)} with {known}: what is done with this lake uses it from now on.")
 
 
 def the_store(lake: str | None, *, create: bool = False) -> Store:

@@ -1,6 +1,7 @@
 """MITRE ATT&CK at hand offline: techniques, tactics, groups, software, campaigns, data components, and how they hang
 together. What ships is the enterprise matrix of the version that `load().version` tells; `update` takes a newer one
-from the STIX file that MITRE publishes.
+from the STIX file that MITRE publishes, and keeps it with a lake: where a lake has one, `adopt` makes it that of this
+process as the lake is opened, and `current` gives it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,12 @@ from vizsla.feed import LARGEST
 from vizsla.intel._attack_stix import compact
 from vizsla.nouns.indicator import Mention
 
-__all__ = ["Actor", "Attack", "Named", "Tactic", "Technique", "dumped", "load", "mentions", "techniques_in", "update"]
+__all__ = [
+    "Actor", "Attack", "Named", "Tactic", "Technique", "adopt", "current", "dumped", "forget", "load", "mentions",
+    "techniques_in", "update",
+]  # fmt: skip
+
+FILE = "intel/attack.json"  # within a lake, where it was updated there
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +148,38 @@ def _shipped() -> Attack:
     return _built(json.loads(resources.files("vizsla.intel").joinpath("attack.json").read_text("utf-8")), "attack.json")
 
 
+_adopted: list[Path] = []  # where the last lake that was opened here keeps one
+
+
+def adopt(root: Path) -> None:
+    """Makes ATT&CK as the lake at `root` keeps it that of this process; where it keeps none, nothing changes.
+
+    It is read when it is first asked for: `current` raises FeedError where it cannot be.
+    """
+    path = root / FILE
+    if path.is_file():
+        _adopted[:] = [path]
+
+
+def forget() -> None:
+    """Forgets what lakes made known here: ATT&CK as it ships, until a lake is opened again."""
+    _adopted.clear()
+    _kept.cache_clear()
+
+
+def current() -> Attack:
+    """ATT&CK as it was last adopted; as it ships where none was. Raises FeedError where it cannot be read."""
+    for path in _adopted:
+        if path.is_file():
+            return _kept(path, path.stat().st_mtime_ns)
+    return load()
+
+
+@lru_cache(maxsize=1)
+def _kept(path: Path, changed: int) -> Attack:
+    return load(path)
+
+
 def update(stix: Path, into: Path) -> Attack:
     """Reads MITRE's STIX bundle (2.0 or 2.1; enterprise, mobile or ICS) and writes its facts to `into`; gives them.
 
@@ -226,14 +264,11 @@ def techniques_in(text: str, attack: Attack | None = None) -> tuple[Named, ...]:
     Techniques by id (also a retired one), by name, or described; groups, software and campaigns by name or alias.
     Linear in the text.
     """
-    found: tuple[Named, ...] = (attack or load()).speech.of(text)
+    found: tuple[Named, ...] = (attack or current()).speech.of(text)
     return found
-
-
-_AS_MENTION = {"technique": "technique", "malware": "malware", "tool": "tool", "actor": "actor", "campaign": "campaign"}
 
 
 def mentions(text: str, feed: str, source: str, attack: Attack | None = None) -> Iterator[Mention]:
     """`techniques_in` as a feed says it, `text` being the context."""
     for one in techniques_in(text, attack):
-        yield Mention(_AS_MENTION[one.kind], one.name, feed, source, text[:600], one.named)  # type: ignore[arg-type]
+        yield Mention(one.kind, one.name, feed, source, text[:600], one.named)  # type: ignore[arg-type]

@@ -30,8 +30,6 @@ SHARE = 1_000_000  # claims of one commit
 PIECE = 16_384  # what is made into rows at once
 TOLD = 10_000  # refusals of one load that are kept; the rest are counted
 
-ATTACK_FILE = "attack.json"  # ATT&CK as it was updated to, where it was
-
 
 @dataclass(slots=True)
 class Account:

@@ -79,6 +79,10 @@ class Lake:
             from vizsla import mappings  # which knows of views, as most who open a lake do not
 
             mappings.adopt(path)
+        if (path / "intel" / "attack.json").is_file():
+            from vizsla.intel import attack
+
+            attack.adopt(path)
         return cls(path)
 
     def tables(self) -> tuple[str, ...]:

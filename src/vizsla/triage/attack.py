@@ -6,13 +6,14 @@ event takes time linear in its length however hostile it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any
 
 from vizsla.declared import from_yaml
+from vizsla.intel import attack as framework
 from vizsla.nouns import Attack, Evidence
 from vizsla.triage.native import WORD, Fields, base, fields_of, kind_of, number
 
@@ -81,19 +82,10 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Technique:
-    """An ATT&CK technique: its id, name, and the tactics it serves, the most telling first."""
-
-    id: str
-    name: str
-    tactics: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class AttackTable:
-    """attack.yaml, checked: techniques by id, rules by kind of event."""
+    """attack.yaml, checked. tactics: those that a technique serves, the most telling first; rules: by kind of event."""
 
-    techniques: Mapping[str, Technique]
+    tactics: Mapping[str, tuple[str, ...]]
     rules: Mapping[str, tuple[Rule, ...]]
     source: str = field(default="attack.yaml")
 
@@ -108,7 +100,7 @@ class AttackTable:
                 if all(t in found for t in rule.techniques) or not rule.holds(known):
                     continue
                 for technique in rule.techniques:
-                    tactic = rule.tactic or self.techniques[technique].tactics[0]
+                    tactic = rule.tactic or self.tactics[technique][0]
                     found.setdefault(technique, Attack(technique, tactic, f"{self.source}: {rule.id}"))
         return tuple(found.values())
 
@@ -116,7 +108,7 @@ class AttackTable:
 def load(text: str, source: str = "attack.yaml") -> AttackTable:
     """A table from YAML text. Raises ValueError with the rule's id and what is wrong with it."""
     content = from_yaml(text)
-    techniques = {tid: Technique(tid, row[0], tuple(row[1:])) for tid, row in content["techniques"].items()}
+    tactics = {technique: tuple(row) for technique, row in content["techniques"].items()}
     kinds, names = content.get("kinds", {}), content.get("fields", {})
     rules: dict[str, list[Rule]] = {}
     seen: set[str] = set()
@@ -126,13 +118,13 @@ def load(text: str, source: str = "attack.yaml") -> AttackTable:
             raise ValueError(f"{source}: two rules are called {rule.id!r}")
         seen.add(rule.id)
         for technique in rule.techniques:
-            if technique not in techniques:
+            if technique not in tactics:
                 raise ValueError(f"{source}, {rule.id}: {technique} is not among the techniques")
-        if rule.tactic and any(rule.tactic not in techniques[t].tactics for t in rule.techniques):
+        if rule.tactic and any(rule.tactic not in tactics[t] for t in rule.techniques):
             raise ValueError(f"{source}, {rule.id}: {rule.tactic} is no tactic of its techniques")
         for kind in dict.fromkeys(k for named in row["kind"] for k in kinds.get(named, [named])):
             rules.setdefault(kind, []).append(rule)
-    return AttackTable(techniques, {kind: tuple(found) for kind, found in rules.items()}, source)
+    return AttackTable(tactics, {kind: tuple(found) for kind, found in rules.items()}, source)
 
 
 def _rule(row: Mapping[str, Any], names: Mapping[str, list[str]]) -> Rule:
@@ -172,10 +164,22 @@ def _said(evidence: Evidence) -> Iterator[Attack]:
     """The techniques that the rule or the indicator behind the evidence names."""
     for what, told in (("rule", evidence.rule), ("indicator", evidence.indicator)):
         named = told.get("techniques") if told else None
+        tags = told.get("tags") if told else None
+        own = {str(tag).lower().removeprefix("attack.").replace("_", "-") for tag in tags or ()}  # type: ignore[attr-defined]
         for technique in named if isinstance(named, list | tuple) else ():
-            known = table().techniques.get(str(technique))
-            tactic = known.tactics[0] if known else ""
-            yield Attack(str(technique), tactic, f"{what} {told.get('id') if told else ''}")
+            yield Attack(str(technique), _tactic(str(technique), own), f"{what} {told.get('id') if told else ''}")
+
+
+def _tactic(technique: str, tags: Collection[str]) -> str:
+    """What the technique serves here: the first of its tactics that the tags name, else the most telling one.
+
+    '' where neither attack.yaml nor ATT&CK at hand knows the technique.
+    """
+    known = table().tactics.get(technique)
+    if known is None:
+        found = framework.current().technique(technique)
+        known = found.tactics if found else ()
+    return next((tactic for tactic in known if tactic in tags), known[0] if known else "")
 
 
 def attacks_of(evidence: Iterable[Evidence]) -> tuple[Attack, ...]:
@@ -185,12 +189,3 @@ def attacks_of(evidence: Iterable[Evidence]) -> tuple[Attack, ...]:
         for attack in attack_of(one):
             found.setdefault(attack.technique, attack)
     return tuple(found.values())
-
-
-def technique_name(technique: str) -> str:
-    """A technique's name; a sub-technique with its parent's where the table knows it. The id where it knows neither."""
-    known = table().techniques.get(technique)
-    parent = table().techniques.get(technique.partition(".")[0])
-    if known is None:
-        return technique
-    return f"{parent.name}: {known.name}" if parent and parent is not known else known.name

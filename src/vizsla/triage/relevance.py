@@ -131,11 +131,11 @@ class _Programs(Fields):
 @cache
 def _rows(kind: str) -> tuple[_Row, ...]:
     """The rules of a kind of event, the heaviest first."""
-    weights, techniques = _table()["tactics"], attack.table().techniques
+    weights, served = _table()["tactics"], attack.table().tactics
     rows = []
     for name in (kind, kind.partition(":")[0]):
         for rule in _rules().get(name, ()):
-            tactics = [rule.tactic] if rule.tactic else [techniques[t].tactics[0] for t in rule.techniques]
+            tactics = [rule.tactic] if rule.tactic else [served[t][0] for t in rule.techniques]
             rows.append(_Row(max(float(weights.get(t, 0)) for t in tactics), rule))
     return tuple(sorted(rows, key=lambda row: -row.weight))
 

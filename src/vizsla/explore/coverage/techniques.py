@@ -107,10 +107,9 @@ def techniques(
 
 def attack_of(lake: Lake) -> Attack:
     """ATT&CK as the lake keeps it, where it was updated there; else as it ships."""
-    from vizsla.intel.attack import load
-    from vizsla.intel.store import ATTACK_FILE, ROOM
+    from vizsla.intel.attack import FILE, load
 
-    own = lake.root / ROOM / ATTACK_FILE
+    own = lake.root / FILE
     return load(own if own.is_file() else None)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from triage_samples import SYSTEM32, event, evidence
 
-from vizsla.triage.attack import attack_of, attacks_of, load, table, technique_name
+from vizsla.intel import attack as framework
+from vizsla.triage.attack import attack_of, attacks_of, load, table
 
 PS = SYSTEM32 + "WindowsPowerShell\\v1.0\\powershell.exe"
 CONTROL = "HKLM\\System\\CurrentControlSet\\Control\\"
@@ -169,24 +170,37 @@ def test_of_a_finding_each_technique_once():
     assert attack_of(evidence("windows_sysmon:1", events=())) == ()
 
 
-def test_table_is_consistent():
-    tactics = {
-        "initial-access", "execution", "persistence", "privilege-escalation", "defense-evasion", "credential-access",
-        "discovery", "lateral-movement", "collection", "command-and-control", "exfiltration", "impact",
-    }  # fmt: skip
-    for technique in table().techniques.values():
-        assert re.fullmatch(r"T1\d{3}(\.\d{3})?", technique.id)
-        assert technique.name and technique.tactics and set(technique.tactics) <= tactics
-    assert len(table().techniques) >= 120
+def test_table_is_of_attack_at_hand():
+    known = framework.load()
+    assert len(table().tactics) >= 120
+    for technique, tactics in table().tactics.items():
+        assert set(tactics) == set(known.techniques[technique].tactics)
+        assert len(set(tactics)) == len(tactics)
 
 
-def test_names():
-    assert technique_name("T1003.001") == "OS Credential Dumping: LSASS Memory"
-    assert technique_name("T1047") == "Windows Management Instrumentation"
-    assert technique_name("T9999") == "T9999"
+def by_rule(*tags):
+    rule = {"id": "r", "tags": tags, "techniques": [t[7:].upper() for t in tags if t.startswith("attack.t")]}
+    return attack_of(replace(evidence("zeek_x"), rule=rule))
 
 
-GOOD = "techniques: {T1047: [WMI, execution]}\nrules:\n"
+def test_tactics_of_what_only_a_rule_names():
+    assert "T1053.003" not in table().tactics
+    assert [(a.technique, a.tactic, a.source) for a in by_rule("attack.t1053.003")] == [
+        ("T1053.003", framework.load().techniques["T1053.003"].tactics[0], "rule r")
+    ]
+    assert by_rule("attack.persistence", "attack.t1053.003")[0].tactic == "persistence"
+    assert by_rule("attack.privilege_escalation", "attack.t1053.003")[0].tactic == "privilege-escalation"
+    assert by_rule("attack.t1086")[0].tactic == "execution"  # which PowerShell was called before
+    assert by_rule("attack.t9999")[0].tactic == ""
+
+
+def test_a_tactic_that_the_rule_names_comes_first():
+    assert len(table().tactics["T1053.005"]) > 1
+    for tactic in table().tactics["T1053.005"]:
+        assert by_rule(f"attack.{tactic}", "attack.t1053.005")[0].tactic == tactic
+
+
+GOOD = "techniques: {T1047: [execution]}\nrules:\n"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from vizsla.errors import FeedError
-from vizsla.intel.attack import Named, load, mentions, techniques_in, update
+from vizsla.intel.attack import FILE, Named, current, forget, load, mentions, techniques_in, update
+from vizsla.lake import Lake
 
 
 def names(text: str) -> set[tuple[str, str, bool]]:
@@ -170,3 +171,22 @@ def test_what_is_no_attack_is_refused_and_nothing_is_lost(content: str, tmp_path
     assert into.read_text() == "kept"
     with pytest.raises(FeedError):
         load(into)
+
+
+def test_a_lake_that_is_opened_brings_its_own(tmp_path: Path) -> None:
+    lake = Lake.open(tmp_path / "lake", create=True)
+    file = tmp_path / "enterprise-attack.json"
+    file.write_text(json.dumps(bundle()))
+    text = "The Lurking Terror used T7000 and Zorkmid."
+    assert not techniques_in(text)
+    update(file, lake.root / FILE)
+    assert current().version == load().version  # what is open stays as it is
+    Lake.open(lake.root)
+    Lake.open(tmp_path / "other", create=True)  # which has none: nothing changes
+    assert current().version == "99.1"
+    assert {m.name for m in mentions(text, "feed", "report.md")} == {"Grue", "Zorkmid", "T7001"}
+    (lake.root / FILE).write_text("{}")
+    with pytest.raises(FeedError):
+        current()
+    forget()
+    assert current() is load()
