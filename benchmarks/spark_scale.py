@@ -4,9 +4,9 @@
 
 Each worker is held to one core of its own, Java and Python together, as on a machine of one core: left free, a single
 worker's Java reads on one core while its Python computes on the other, and has two cores already (--free shows it).
-The master and the driver may run where they like. The figure is the whole `map`, from the call to the last result, on a session that has
-run a small map before, so that starting Java and Python does not count. The goal is a factor of 1.6 or more; it
-needs two cores that are free. The load of the machine is printed beside it.
+The master and the driver may run where they like. The figure is the whole `map`, from the call to the last result, on a
+session that has run a small map before, so that starting Java and Python does not count. The goal is a factor of 1.6
+or more; it needs two cores that are free. The load of the machine is printed beside it.
 """
 
 from __future__ import annotations

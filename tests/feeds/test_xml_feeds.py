@@ -20,8 +20,8 @@ IOC = """<?xml version="1.0"?>
 <authored_date>2024-01-01T00:00:00Z</authored_date>
 <links><link rel="threatgroup">APT0</link><link rel="family">Duqu</link></links>
 <definition><Indicator operator="OR" id="o">{}</Indicator></definition></ioc>"""
-PACKAGE = """<stix:STIX_Package xmlns:stix="http://stix.mitre.org/stix-1" xmlns:xsi="x" xmlns:="malformed" version="1.1.1">
-<stix:STIX_Header><stix:Title>Night</stix:Title>
+PACKAGE = """<stix:STIX_Package xmlns:stix="http://stix.mitre.org/stix-1" xmlns:xsi="x" xmlns:="malformed"
+ version="1.1.1"><stix:STIX_Header><stix:Title>Night</stix:Title>
 <stix:Handling><m:Marking_Structure color="AMBER"/></stix:Handling></stix:STIX_Header>
 {}
 <stix:TTPs><stix:TTP id="t1"><ttp:Behavior>

@@ -6,6 +6,6 @@ ANALYTIC = Builtin(
     name="sigma",
     family="that of the events met",
     unit="an event and a rule",
-    doc="Known techniques: what Sigma rules meet (`vizsla rules add`, --rules), by level and by how often that is usual",
+    doc="Known techniques: what Sigma rules meet (`vizsla rules add`, --rules), by level and by how usual that is",
     hits=True,
 )

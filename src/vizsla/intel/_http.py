@@ -24,12 +24,12 @@ SILENCE = 60.0  # seconds without a byte
 class Limits:
     """What one pull may cost. Beyond it ends with an error, and the next pull goes on from there.
 
-    pages: answers; page_bytes: of one answer, as it is unpacked; bytes: of all; seconds: for all.
+    pages: answers; page_bytes: of one answer, as it is unpacked; all_bytes: of all; seconds: for all.
     """
 
     pages: int = 10_000
     page_bytes: int = 64 << 20
-    bytes: int = 4 << 30
+    all_bytes: int = 4 << 30
     seconds: float = 3_600.0
 
 
@@ -41,7 +41,7 @@ class Spent:
     clock: Callable[[], float] = time.monotonic
     began: float = field(init=False)
     pages: int = 0
-    bytes: int = 0
+    size: int = 0  # bytes
 
     def __post_init__(self) -> None:
         self.began = self.clock()
@@ -67,13 +67,13 @@ class Spent:
             # read1 gives what is there: a server that drips is left in time.
             while part := response.raw.read1(CHUNK, decode_content=True):
                 size += len(part)
-                self.bytes += len(part)
+                self.size += len(part)
                 if size > self.limits.page_bytes:
                     raise FeedError(
                         f"one answer is larger than {self.limits.page_bytes >> 20} MiB", where=where, fix=LESS
                     )
-                if self.bytes > self.limits.bytes:
-                    raise FeedError(f"more than {self.limits.bytes >> 20} MiB came", where=where, fix=AGAIN)
+                if self.size > self.limits.all_bytes:
+                    raise FeedError(f"more than {self.limits.all_bytes >> 20} MiB came", where=where, fix=AGAIN)
                 if self.left <= 0:
                     raise FeedError(f"it took more than {self.limits.seconds:.0f} seconds", where=where, fix=AGAIN)
                 parts.append(part)
