@@ -10,6 +10,7 @@ import typer
 
 from vizsla.cli import console, guard
 from vizsla.cli.intel_feeds import add, attack_app, pull, the_store
+from vizsla.cli.intel_hunt import hunt
 from vizsla.cli.intel_lists import allow, warninglists_app
 from vizsla.cli.options import LakeOption, OutputOption, span
 
@@ -195,6 +196,7 @@ def _write(table: pa.Table, format: ListFormat, output: Path | None) -> None:
 for _name, _command in (
     ("add", add),
     ("pull", pull),
+    ("hunt", hunt),
     ("list", list_),
     ("show", show),
     ("stats", stats),

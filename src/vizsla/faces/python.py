@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vizsla.hunt import Learnt
     from vizsla.intel.add import Added
     from vizsla.nouns.coverage import Coverage, TechniqueSeen
+    from vizsla.nouns.hypothesis import IntelHunt
 
 Progress = Callable[[int, int, str], None]  # done, total (0: unknown), what is being worked on
 AnyLake = Lake | str | Path | None
@@ -319,6 +320,33 @@ def add_intel(
     terms = Terms(confidence, tlp, valid_days)
     moment = now or datetime.now(UTC)
     return add(store, _paths(paths), now=moment, feed=feed, format=format, terms=terms, progress=progress)
+
+
+def hunt_intel(
+    reports: Paths,
+    lake: AnyLake = None,
+    *,
+    baseline: str | None = None,
+    rules: Sequence[str | Path] = (),
+    actors: bool | None = None,
+    top: int | None = None,
+    engine: str = "duckdb",
+    master: str | None = None,
+    progress: Progress | None = None,
+) -> IntelHunt:
+    """Reports turned into a hunt in all that a lake holds: hypotheses, sightings, and findings that touch them.
+
+    `actors`: also the techniques that ATT&CK ties to the groups and software named; None: where the reports name none.
+    """
+    from vizsla.intel.hunting import hunt as run
+
+    home = open_lake(lake)
+    known = _found(baseline, str(home.root))
+    named = tuple(map(str, rules))
+    return run(
+        _paths(reports), home, baseline=known, rules=named, actors=actors, top=top, engine=engine, master=master,
+        progress=progress,
+    )  # fmt: skip
 
 
 def indicators(lake: AnyLake = None, at: datetime | None = None, *, state: str = "active") -> pa.Table:
