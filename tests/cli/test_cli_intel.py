@@ -179,7 +179,7 @@ def test_feeds_expire_and_export(folder: Path, tmp_path: Path) -> None:
     assert "1.00" in said
     assert json.loads(run("feeds", "--format", "jsonl").stdout)["indicators"] == 3
     output = tmp_path / "out.json"
-    assert "3 indicators written" in run("export", "--stix", "-o", str(output)).stderr
+    assert "3 indicators written" in run("export", "-o", str(output)).stderr
     bundle = json.loads(output.read_text())
     assert [found["pattern_type"] for found in bundle["objects"]] == ["stix"] * 3
     assert f"[domain-name:value = '{HOSTILE}']" in [found["pattern"] for found in bundle["objects"]]

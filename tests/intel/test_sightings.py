@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import ClassVar
@@ -14,10 +15,14 @@ import pytest
 from match_samples import table_of
 from vizsla.errors import FeedError
 from vizsla.intel.found import SIGHTINGS
-from vizsla.intel.objects import observable, pattern_of
+from vizsla.intel.normal import normal
+from vizsla.intel.objects import indicator, observable, pattern_of
 from vizsla.intel.pattern import parse, split
+from vizsla.intel.rows import Terms, claims
 from vizsla.intel.sightings import bundle, counted, push
-from vizsla.nouns.indicator import indicator_id
+from vizsla.intel.stix_out import bundle as exporting
+from vizsla.intel.view import indicators
+from vizsla.nouns.indicator import Claim, indicator_id
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ASKED = [
@@ -27,6 +32,11 @@ ASKED = [
     ("mutex", "evilmutex"), ("pipe", "evilpipe"), ("user_agent", "evil/1.0"), ("certificate_serial", "1f2e"),
     ("certificate_fingerprint", "2" * 40), ("asn", "AS64496"), ("cve", "CVE-2021-44228"), ("ja3", "3" * 32),
 ]  # fmt: skip
+
+
+def view_of(asked: list[tuple[str, str]]) -> pa.Table:
+    said = [Claim(kind, value, "feed") for kind, value in asked]
+    return indicators(pa.Table.from_batches([claims(said, Terms(), NOW)[0].rows]), NOW)
 
 
 def seen(kind: str, value: str, minute: int, text: str | None = None) -> dict:
@@ -42,7 +52,7 @@ def test_a_bundle_of_every_type():
     found = pa.Table.from_pylist(
         [seen(kind, "192.0.2.9" if kind == "cidr" else value, n) | {"indicator": indicator_id(kind, value)}
          for n, (kind, value) in enumerate(ASKED)], schema=SIGHTINGS)  # fmt: skip
-    told = bundle(found, table_of(ASKED), NOW)
+    told = bundle(found, view_of(ASKED), NOW)
     objects = {one["id"]: one for one in told["objects"]}
     assert len(objects) == len(told["objects"]) and told["id"].startswith("bundle--")
     tied = [one for one in objects.values() if one["type"] == "sighting"]
@@ -54,13 +64,33 @@ def test_a_bundle_of_every_type():
         assert observed["number_observed"] == one["count"] == 1
         assert all(ref in objects for ref in observed["object_refs"])
         assert one["first_seen"].startswith("2026-01-02T03:") and one["first_seen"].endswith("Z")
-    assert bundle(found, table_of(ASKED), NOW) == told
+    assert bundle(found, view_of(ASKED), NOW) == told
     json.dumps(told)
 
 
-@pytest.mark.parametrize(("kind", "value"), [a for a in ASKED if a[0] in ("domain", "ipv4", "md5", "url", "file_name")])
+WIDER = ("cidr", "file_path")  # which are more than one comparison for equality
+WRITTEN = {"registry_key": r"HKEY_LOCAL_MACHINE\software\evil", "asn": "64496"}  # otherwise than in the normal form
+
+
+@pytest.mark.parametrize(("kind", "value"), ASKED)
 def test_patterns_are_what_they_came_from(kind, value):
-    assert split(parse(pattern_of(kind, value))) == [(kind, value)]
+    ((found, text),) = split(parse(pattern_of(kind, value)))
+    assert (found, text) == ("pattern" if kind in WIDER else kind, pattern_of(kind, value) if kind in WIDER else text)
+    assert kind in WIDER or text == WRITTEN.get(kind, value)
+    assert kind in WIDER or normal(kind, text) == value
+
+
+def test_a_star_is_a_wildcard_where_its_type_may_hold_one():
+    assert pattern_of("mutex", "ev*l") == "[mutex:name LIKE 'ev%l']"
+    assert pattern_of("account", "ev*l") == "[user-account:account_login = 'ev*l']"
+    assert pattern_of("user_agent", "what?").endswith("= 'what?']")
+
+
+def test_an_indicator_is_the_same_object_in_every_bundle():
+    (row,) = view_of([("domain", "evil.com")]).to_pylist()
+    seen_here = bundle(pa.Table.from_pylist([seen("domain", "evil.com", 1)], schema=SIGHTINGS), view_of(ASKED), NOW)
+    exported = json.loads(b"".join(exporting(view_of([("domain", "evil.com")]))))["objects"]
+    assert exported == [one for one in seen_here["objects"] if one["type"] == "indicator"] == [indicator(row)]
 
 
 def test_events_of_one_host_and_value_are_one_sighting():
@@ -68,7 +98,7 @@ def test_events_of_one_host_and_value_are_one_sighting():
         [seen("domain", "evil.com", n, "ping evil.com") for n in (5, 9, 7)] + [seen("ipv4", "192.0.2.7", 1)],
         schema=SIGHTINGS,
     )
-    told = [one for one in bundle(found, table_of(ASKED), NOW)["objects"] if one["type"] == "sighting"]
+    told = [one for one in bundle(found, view_of(ASKED), NOW)["objects"] if one["type"] == "sighting"]
     assert sorted((one["count"], one["first_seen"][14:16], one["last_seen"][14:16]) for one in told) == [
         (1, "01", "01"), (3, "05", "09")]  # fmt: skip
     assert counted(found).to_pylist()[0]["events"] == 3
@@ -76,15 +106,13 @@ def test_events_of_one_host_and_value_are_one_sighting():
 
 def test_what_is_not_named_is_an_error():
     with pytest.raises(FeedError, match="no such indicator"):
-        bundle(pa.Table.from_pylist([seen("domain", "evil.com", 1)], schema=SIGHTINGS), table_of([]), NOW)
+        bundle(pa.Table.from_pylist([seen("domain", "evil.com", 1)], schema=SIGHTINGS), view_of([]), NOW)
 
 
 def test_ids_of_observables_are_those_of_stix():
-    assert observable("ipv4", "198.51.100.3", "198.51.100.3")["id"] == "ipv4-addr--" + str(
-        __import__("uuid").uuid5(
-            __import__("uuid").UUID("00abedb4-aa42-466c-9c01-fed23315a9b7"), '{"value":"198.51.100.3"}'
-        )
-    )
+    space = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
+    expected = "ipv4-addr--" + str(uuid.uuid5(space, '{"value":"198.51.100.3"}'))
+    assert observable("ipv4", "198.51.100.3", "198.51.100.3")["id"] == expected
 
 
 class Server(BaseHTTPRequestHandler):

@@ -157,7 +157,6 @@ def expire(
 
 
 def export(
-    stix: Annotated[bool, typer.Option("--stix", help="As a STIX 2.1 bundle (the default, and all there is).")] = True,
     type: TypeOption = None,
     feed: FeedOption = None,
     value: ValueOption = None,
@@ -165,17 +164,13 @@ def export(
     output: OutputOption = None,
     lake: LakeOption = None,
 ) -> None:
-    """Write indicators for other tools."""
+    """Write indicators for other tools, as a STIX 2.1 bundle."""
     from vizsla.faces.words import counted
-    from vizsla.intel.stix_out import bundle, unsaid
+    from vizsla.intel.stix_out import bundle
 
     found = _found(lake, type, feed, value, state)
     console.write(bundle(found), output)
-    left = unsaid(found)
-    console.say(
-        f"{counted(found.num_rows - left, 'indicator')} written"
-        + (f", {left:,} left out: STIX has no pattern for their types" if left else "")
-    )
+    console.say(f"{counted(found.num_rows, 'indicator')} written")
 
 
 def _found(lake: str | None, type: str | None, feed: str | None, value: str | None, state: str) -> pa.Table:

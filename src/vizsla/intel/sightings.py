@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,7 +14,7 @@ import pyarrow.compute as pc
 from vizsla.errors import FeedError
 from vizsla.hit import HITS
 from vizsla.intel.found import Found
-from vizsla.intel.objects import observable, pattern_of
+from vizsla.intel.objects import indicator, made_id, observable, stamp
 from vizsla.intel.state import ROOM
 from vizsla.nouns.event import ID
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from vizsla.engine import Engine
     from vizsla.lake import Lake, Scan
 
-_SPACE = uuid.UUID("6f1c7f3e-6a5e-5a5c-9a3b-0f7d6a1f2b60")  # of the ids that are made here: equal things, equal ids
 _PATIENCE = 60.0  # seconds that MISP may take for an answer
 Source = "vizsla"
 
@@ -70,14 +68,14 @@ def last_seen(lake: Lake) -> pa.Table:
 def bundle(found: pa.Table, indicators: pa.Table, now: datetime | None = None) -> dict[str, Any]:
     """Sightings as a STIX 2.1 bundle: for each an indicator, what was observed, and the sighting that ties them.
 
-    `found`: rows of SIGHTINGS; `indicators`: id, type, value of those that they name. Events of one host and value are
-    one sighting with their number. Ids are the same whenever the same is told. Raises FeedError where an indicator
-    that was seen is missing among `indicators`.
+    `found`: rows of SIGHTINGS; `indicators`: those that they name, as rows of the view, which are told as `vizsla intel
+    export` tells them. Events of one host and value are one sighting with their number. Ids are the same whenever the
+    same is told. Raises FeedError where an indicator that was seen is missing among `indicators`.
     """
-    moment = _stamp(now or datetime.now(UTC))
-    named = {row["id"]: row for row in indicators.select(["id", "type", "value"]).to_pylist()}
+    moment = stamp(now or datetime.now(UTC))
+    named = {row["id"]: row for row in indicators.to_pylist()}
     reporter = {
-        "type": "identity", "spec_version": "2.1", "id": f"identity--{uuid.uuid5(_SPACE, 'identity')}",
+        "type": "identity", "spec_version": "2.1", "id": made_id("identity", "identity"),
         "created": "2026-01-01T00:00:00.000Z", "modified": "2026-01-01T00:00:00.000Z", "name": "Vizsla",
         "identity_class": "system",
     }  # fmt: skip
@@ -89,7 +87,7 @@ def bundle(found: pa.Table, indicators: pa.Table, now: datetime | None = None) -
         for made in _objects(group, about, reporter["id"], moment):
             objects.setdefault(made["id"], made)
     content = "".join(sorted(objects))
-    return {"type": "bundle", "id": f"bundle--{uuid.uuid5(_SPACE, content)}", "objects": list(objects.values())}
+    return {"type": "bundle", "id": made_id("bundle", content), "objects": list(objects.values())}
 
 
 def _grouped(found: pa.Table) -> Iterator[dict[str, Any]]:
@@ -102,38 +100,26 @@ def _grouped(found: pa.Table) -> Iterator[dict[str, Any]]:
 
 
 def _objects(
-    group: Mapping[str, Any], about: Mapping[str, str], reporter: str, moment: str
+    group: Mapping[str, Any], about: Mapping[str, Any], reporter: str, moment: str
 ) -> Iterator[dict[str, Any]]:
-    first = _stamp(group["_time_min"] or group["matched_min"])
-    last = _stamp(group["_time_max"] or group["matched_min"])
+    first = stamp(group["_time_min"] or group["matched_min"])
+    last = stamp(group["_time_max"] or group["matched_min"])
     seen = observable(about["type"], group["within"] or group["value"], about["value"])
     common = {"spec_version": "2.1", "created_by_ref": reporter, "created": moment, "modified": moment}
-    indicator = {
-        "type": "indicator", "id": _id("indicator", about["id"]), **common,
-        "name": f"{about['type']}: {about['value']}",
-        "pattern": pattern_of(about["type"], about["value"]), "pattern_type": "stix", "valid_from": first,
-    }  # fmt: skip
+    told = indicator(about)
     key = json.dumps([group[name] for name in ("indicator", "table", "_host", "field", "value")])
     observed = {
-        "type": "observed-data", "id": _id("observed-data", f"{key}{first}{last}{group['count_all']}"), **common,
+        "type": "observed-data", "id": made_id("observed-data", f"{key}{first}{last}{group['count_all']}"), **common,
         "first_observed": first, "last_observed": last, "number_observed": min(group["count_all"], 999_999_999),
         "object_refs": [seen["id"]],
     }  # fmt: skip
     sighting = {
-        "type": "sighting", "id": _id("sighting", f"{key}{first}{last}{group['count_all']}"), **common,
+        "type": "sighting", "id": made_id("sighting", f"{key}{first}{last}{group['count_all']}"), **common,
         "description": f"{group['table']}.{group['field']} on {group['_host'] or 'an unknown host'}",
         "first_seen": first, "last_seen": last, "count": min(group["count_all"], 999_999_999),
-        "sighting_of_ref": indicator["id"], "observed_data_refs": [observed["id"]], "where_sighted_refs": [reporter],
+        "sighting_of_ref": told["id"], "observed_data_refs": [observed["id"]], "where_sighted_refs": [reporter],
     }  # fmt: skip
-    yield from (indicator, seen, observed, sighting)
-
-
-def _id(kind: str, key: str) -> str:
-    return f"{kind}--{uuid.uuid5(_SPACE, key)}"
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    yield from (told, seen, observed, sighting)
 
 
 class Misp(Protocol):
