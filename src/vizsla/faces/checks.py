@@ -6,11 +6,18 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from vizsla.errors import VizslaError
+from vizsla.faces.words import counted
+
+if TYPE_CHECKING:
+    from vizsla.intel.kept import Kept
+    from vizsla.lake import Lake
 
 State = Literal["ok", "absent", "broken"]
 _TABLES = 4  # of a source, named
@@ -35,7 +42,8 @@ def checks(lake: str) -> Iterator[Check]:
     for what, part in (("engines", _engines), ("sources", _sources), ("stores", _stores),
                        ("analytics", _analytics), ("views", _views)):  # fmt: skip
         yield from _guarded(what, part)
-    yield from _guarded("lake", lambda: _lake(lake))
+    for what, of_lake in (("lake", _lake), ("rules", _rules), ("intelligence", _intelligence)):
+        yield from _guarded(what, lambda of_lake=of_lake: of_lake(lake))  # type: ignore[misc]
 
 
 def _guarded(what: str, part: Callable[[], Iterator[Check]]) -> Iterator[Check]:
@@ -116,8 +124,6 @@ def _views() -> Iterator[Check]:
 
 
 def _lake(lake: str) -> Iterator[Check]:
-    from pathlib import Path
-
     from vizsla.faces.python import open_lake
 
     if not Path(lake).exists():
@@ -131,3 +137,73 @@ def _lake(lake: str) -> Iterator[Check]:
         yield Check("lake", "broken", str(error))
         return
     yield Check("lake", "ok", f"{home.root}: {rows:,} events in {len(tables)} tables")
+
+
+def _rules(lake: str) -> Iterator[Check]:
+    """The Sigma rules that the lake keeps."""
+    home = _home(lake, "rules")
+    if home is None:
+        yield Check("rules", "absent", "none are kept here: vizsla rules add PATH keeps Sigma rules for every hunt")
+        return
+    from vizsla.sigma.book import RuleBook
+
+    book = RuleBook(home)
+    loaded = book.load()
+    refused = f"; {len(loaded.refused):,} cannot be used (vizsla rules list --refused)" if loaded.refused else ""
+    yield Check("rules", "ok" if loaded.rules else "absent", f"{counted(len(loaded.rules), 'rule')}{refused}")
+    for one in book.collections():
+        came = Path(one.origin)
+        gone = "" if came.exists() else "; that path is gone: what is kept stays"
+        told = f"{counted(one.files, 'file')} of {one.origin}, read {one.updated:%Y-%m-%d %H:%M}{gone}"
+        yield Check(f"rules {one.name}", "ok", told)
+
+
+def _intelligence(lake: str) -> Iterator[Check]:
+    """The indicators that the lake keeps, and its feeds: when they were read last, and which are stale."""
+    home = _home(lake, "intel")
+    if home is None:
+        yield Check(
+            "intelligence", "absent", "none is kept here: vizsla intel add PATH keeps indicators for every hunt"
+        )
+        return
+    import pyarrow.compute as pc
+
+    from vizsla.intel import kept, weigh
+    from vizsla.intel.attack import FILE, load
+    from vizsla.intel.store import Store
+
+    store, now = Store(home), datetime.now(UTC)
+    known = pc.count_distinct(store.claims_table.read(["id"]).column("id")).as_py() if store.version else 0
+    feeds = kept.load(store)
+    own = home.root / FILE
+    attack = f"ATT&CK {load(own).version}, as it was updated here" if own.is_file() else ""
+    told = "; ".join(
+        part for part in (f"{counted(known, 'indicator')} of {counted(len(feeds), 'feed')}", attack) if part
+    )
+    yield Check("intelligence", "ok" if known else "absent", told)
+    for name, feed in sorted(feeds.items()):
+        yield _feed(name, feed, weigh.overdue(feed, now))
+
+
+def _feed(name: str, feed: Kept, overdue: float) -> Check:
+    """A feed of files is as old as its reading; a server that should have been asked long ago is stale."""
+    what = f"feed {name}"
+    where = f"{counted(len(feed.addresses), 'file')}" if feed.kind == "file" else f"{feed.kind} {feed.addresses[0]}"
+    if feed.state:
+        return Check(what, "broken", f"{where}: {feed.state}")
+    if not feed.pulled:
+        return Check(what, "absent", f"{where}: never pulled (vizsla intel pull)")
+    moment = datetime.fromisoformat(feed.pulled)
+    said = f"{where}, {'read' if feed.kind == 'file' else 'pulled'} {moment:%Y-%m-%d %H:%M}"
+    if overdue:
+        return Check(what, "absent", f"{said}: stale, due {feed.next[:16].replace('T', ' ')} (vizsla intel pull)")
+    return Check(what, "ok", said + (f", next {feed.next[:16].replace('T', ' ')}" if feed.next else ""))
+
+
+def _home(lake: str, room: str) -> Lake | None:
+    """The lake where it has such a room; None where it has none, or where there is no lake."""
+    if not (Path(lake) / room).is_dir():
+        return None
+    from vizsla.faces.python import open_lake
+
+    return open_lake(lake)

@@ -107,7 +107,10 @@ def of_technique(who: str, spoken: Spoken, seen: TechniqueSeen, extents: Mapping
         waiting=tuple(f"{rule.title}: {rule.lacks}" for rule in seen.rules if rule.lacks),
         analytics=tuple(row.name for row in rows),
         views=tuple(dict.fromkeys(one.view for one in here)),
-        missing=tuple(_lacking(one) for one in seen.components if not one.events),
+        missing=(
+            *(("it happens where no log of yours is (platform PRE)",) if seen.outside else ()),
+            *(_lacking(one) for one in seen.components if not one.events),
+        ),
         seen=seen,
     )
 
