@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from vizsla.lake import Scan
 
 _NONE = np.zeros(0, np.int64)
+Flags = npt.NDArray[np.bool_]
 FEW = 4_096  # values of a column that are cut up together with those of others
 WITHIN = "within"
 """The key of a hit's `keys` under which stands what was met, where it is but a part of the value."""
@@ -137,7 +139,8 @@ class Looking:
             if self.seen is not None:
                 self._keep(group, bounds, begin, cut, four)
             for mine, wanted in zip(asked, self.wanted, strict=True):
-                mine += [(places + begin, numbers) for places, numbers in _candidates(wanted, cut, four)]
+                holding = self._holding(wanted, group)
+                mine += [(at + begin, by) for at, by in _candidates(wanted, cut, four, bounds - begin, holding)]
             self._sixes(group, bounds, begin, cut, share, hits)
         waiting: dict[int, list[tuple[int, int]]] = {}
         for number, mine in enumerate(asked):
@@ -166,15 +169,19 @@ class Looking:
         if not found:
             return
         wanted = self.wanted[number]
-        pairs = np.unique(np.concatenate([at.astype(np.int64) << 32 | by for at, by in found]))
+        pairs = _once(np.concatenate([at.astype(np.int64) << 32 | by for at, by in found]))
         places, numbers = pairs >> 32, pairs & 0xFFFFFFFF
         of = np.searchsorted(bounds, places, side="right") - 1
-        holding = np.array([[self._looks(part.looked, type) for type in wanted.types] for part in group], dtype=bool)
-        kept = np.flatnonzero(holding[of, wanted.kinds[numbers]])
+        kept = np.flatnonzero(self._holding(wanted, group)[of, wanted.kinds[numbers]])
         named = {held: wanted.named(held) for held in np.unique(numbers[kept]).tolist()}
         inner = places[kept] - bounds[of[kept]]
         for part, place, held in zip(of[kept].tolist(), inner.tolist(), numbers[kept].tolist(), strict=True):
             yield part, place, held, *named[held]
+
+    def _holding(self, wanted: Wanted, group: list[Part]) -> Flags:
+        """For each part and type of these indicators, whether the one can hold the other."""
+        held = [[self._looks(part.looked, type) for type in wanted.types] for part in group]
+        return np.array(held, dtype=bool).reshape(len(group), len(wanted.types))
 
     def _looks(self, column: Looked, type: str) -> bool:
         return column.holds(type) or (type == "url" and self.pair is not None and column.name == self.pair[0])
@@ -289,13 +296,42 @@ def _stood(type: str, value: str, given: str, within: bool) -> str | None:
     return standing(type, value, fragments(type, given, within))
 
 
-def _candidates(wanted: Wanted, cut: Runs, four: tuple[I64, I64]) -> Iterator[tuple[I64, I64]]:
-    """Values that may hold an indicator: (the values' places, the indicators' numbers)."""
-    at, by = wanted.looked_up(cut.code)
+def _candidates(
+    wanted: Wanted, cut: Runs, four: tuple[I64, I64], bounds: I64, holding: Flags
+) -> Iterator[tuple[I64, I64]]:
+    """Values that may hold an indicator: (the values' places, the indicators' numbers). `bounds`: where the values of
+    each part begin; `holding`: which types each part can hold."""
+    at, begins = wanted.led(cut.code)
     if len(at):
-        yield cut.values(at), by
+        yield from _owned(wanted, cut.values(at), begins, bounds, holding)
     if wanted.prefixes:
         which, addresses = four
         near, by = wanted.networks(addresses.astype(np.uint64))
         if len(near):
             yield cut.values(which[near]), by
+
+
+def _owned(wanted: Wanted, places: I64, begins: I64, bounds: I64, holding: Flags) -> Iterator[tuple[I64, I64]]:
+    """The same of runs that lead to indicators. Very many may share a run that is everywhere: only those are spread out
+    over values that these may hold."""
+    pairs = _once(places << 32 | begins)
+    places, begins = pairs >> 32, pairs & 0xFFFFFFFF
+    keys, key = np.unique(begins, return_inverse=True)
+    owner, numbers = wanted.owned(keys)
+    of = np.searchsorted(bounds, places, side="right") - 1
+    for part in _once(of).tolist():
+        held = np.flatnonzero(holding[part, wanted.kinds[numbers]])
+        if not len(held):
+            continue
+        count = np.bincount(owner[held], minlength=len(keys))  # held owners stand in the order of their keys
+        first = np.cumsum(count) - count
+        mine = np.flatnonzero((of == part) & (count[key] > 0))
+        each = count[key[mine]]
+        within = np.arange(int(each.sum())) - np.repeat(np.cumsum(each) - each, each)
+        yield np.repeat(places[mine], each), numbers[held[np.repeat(first[key[mine]], each) + within]]
+
+
+def _once(numbers: I64) -> I64:
+    """Sorted, each once."""
+    ranked = np.sort(numbers)
+    return ranked[np.concatenate([np.ones(min(1, len(ranked)), bool), ranked[1:] != ranked[:-1]])]

@@ -63,14 +63,22 @@ class Wanted:
     sixes: tuple[U64, I64]  # codes of IPv6 addresses, and their numbers
     indicators: pa.Table
 
-    def looked_up(self, codes: U64) -> tuple[I64, I64]:
-        """Which of these codes are those of an indicator, and of which: (places among the codes, numbers)."""
+    def led(self, codes: U64) -> tuple[I64, I64]:
+        """Which of these codes lead to an indicator: (places among the codes, where its like begin in `codes`)."""
         if not len(self.codes):
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         head = codes >> np.uint64(self.shift)
         through = (self.bits[head >> np.uint64(3)] >> (head & np.uint64(7)).astype(np.uint8)) & np.uint8(1)
         places = np.flatnonzero(through)
-        return spread(self.codes, self.owners, codes[places], places)
+        asked = codes[places]
+        low = np.searchsorted(self.codes, asked)
+        hit = self.codes[np.minimum(low, len(self.codes) - 1)] == asked
+        return places[hit], low[hit]
+
+    def owned(self, begins: I64) -> tuple[I64, I64]:
+        """The indicators that codes lead to, by where their like begin: (places in `begins`, numbers)."""
+        keys = np.asarray(self.codes[begins])
+        return spread(self.codes, self.owners, keys, np.arange(len(begins)))
 
     def networks(self, addresses: U64) -> tuple[I64, I64]:
         """Which IPv4 addresses lie in a network that is looked for, and in which: (places, numbers)."""
