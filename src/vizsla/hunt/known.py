@@ -25,7 +25,7 @@ from vizsla.analytics.rarity.encode import U64
 from vizsla.analytics.rarity.model import HOURS_A_DAY, Tallied
 from vizsla.analytics.rarity.tally import DAY, Heap
 from vizsla.baseline import Baseline
-from vizsla.baseline.fired import KEY, SUM, Fired, fired_code
+from vizsla.baseline.fired import KEY, SUM, Fired, fired_code, level_code
 from vizsla.engine import Engine
 from vizsla.hit import HITS, NAMED
 from vizsla.hunt.scope import Progress
@@ -39,6 +39,7 @@ from vizsla.triage.observed import Observed, host_codes
 KEPT = HITS.append(pa.field(TIE, pa.uint64())).append(NAMED)
 LEVELS = ("critical", "high", "medium", "low", "informational")
 HOSTS, DAYS = 5, 3  # of a baseline, from which on it may say how usual a hit is
+PRICE = 3.0  # bits that it costs at most that many rules are looked for
 LISTED = 1_000  # events of one line of evidence that are named; `count` counts all
 AT_ONCE = 5_000  # ids looked up by one query
 THIN = (ID, HOST, TIME, ORIGIN, CHANNEL, RECORD, ZEEK_RECORD)
@@ -83,13 +84,17 @@ class Known(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """The host-days that tell how usual a hit is. `own`: they are those hunted in, each without itself."""
+    """The host-days that tell how usual a hit is.
+
+    `own`: they hold what is asked about, and each is held against the others. `hunted`: they are no quiet days.
+    """
 
     host_days: int
     hosts: int
     days: int
     fired: Fired
     own: bool = False
+    hunted: bool = False
 
     @property
     def enough(self) -> bool:
@@ -207,28 +212,29 @@ def _fired(all_met: Sequence[Met], looked: U64) -> Fired:
     for met in all_met:
         days = dict(met.on_days())
         if len(days["by"]):
-            heap.add({**days, "by": _versioned(met, days["by"])})
+            heap.add(_versioned(met, days))
     return Fired.of(looked, heap.columns() if heap.chunks else Fired().met)
 
 
-def _versioned(met: Met, codes: U64) -> U64:
-    """Codes of ids as those of ids and versions."""
-    about = met.known.about(met.last)
-    names = met.gathering.names
-    distinct, inverse = np.unique(codes, return_inverse=True)
+def _versioned(met: Met, days: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Days by the codes of ids as those of ids and versions, with their levels."""
+    about, names = met.known.about(met.last), met.gathering.names
+    distinct, inverse = np.unique(days["by"], return_inverse=True)
     told = [about[names[code]] for code in distinct.tolist()]
-    return np.array([fired_code(one.id, one.version) for one in told], dtype=np.uint64)[inverse]
+    codes = np.array([fired_code(one.id, one.version) for one in told], dtype=np.uint64)
+    levels = np.array([level_code(met.known.analytic, one.level) for one in told], dtype=np.int64)
+    return {**days, "by": codes[inverse], "level": levels[inverse]}
 
 
-def quiet_of(tallied: Tallied) -> Quiet:
-    """The host-days of a tally, each to be held against the others."""
+def quiet_of(tallied: Tallied, *, hunted: bool) -> Quiet:
+    """The host-days of a tally, each to be held against the others; `hunted`: as nothing else is known."""
     pairs = [
         np.stack([units["host"], (units["hour"] // HOURS_A_DAY).astype(np.uint64)])[:, units["hour"] >= 0]
         for units in tallied.units.values()
     ]
     distinct = np.unique(np.concatenate(pairs, axis=1), axis=1) if pairs else np.zeros((2, 0), np.uint64)
     hosts, days = (len(np.unique(part)) for part in distinct)
-    return Quiet(distinct.shape[1], hosts, days, Fired(), own=True)
+    return Quiet(distinct.shape[1], hosts, days, Fired(), own=True, hunted=hunted)
 
 
 def quiet_in(baseline: Baseline) -> Quiet:
@@ -240,18 +246,24 @@ def quiet_in(baseline: Baseline) -> Quiet:
 def weighed(met: Met, quiet: Quiet) -> dict[str, Worth]:
     """What a hit of each is worth."""
     about = met.known.about(met.last)
-    known = np.array([fired_code(one.id, one.version) for one in about.values()], dtype=np.uint64)
-    own = _fired([met], known) if quiet.own else quiet.fired
+    codes = {by: fired_code(one.id, one.version) for by, one in about.items()}
+    own = _fired([met], np.array(list(codes.values()), dtype=np.uint64)) if quiet.own else quiet.fired
+    often, prices = own.often(), dict[tuple[int, int], int]()
     found = {}
     for by in met.last:
         one = about[by]
-        usual = own.usual(fired_code(one.id, one.version))
-        host_days, hosts = quiet.host_days, quiet.hosts
-        if quiet.own and usual is not None:  # of the others: what is asked about does not speak for itself
-            usual = Often(max(0, usual.days - 1), usual.hosts, usual.events)
-            host_days = max(0, host_days - 1)
-        found[by] = Worth(one, _bits(one, usual, host_days, hosts, quiet), usual if quiet.enough else None, host_days,
-                          hosts)  # fmt: skip
+        if not own.was_looked_for(codes[by]):
+            found[by] = Worth(one, one.prior, None, quiet.host_days, quiet.hosts)
+            continue
+        usual = often.get(codes[by], Often(0, 0, 0))
+        host_days = quiet.host_days
+        if quiet.own:  # of the others: what is asked about does not speak for itself
+            usual, host_days = Often(max(0, usual.days - 1), usual.hosts, usual.events), max(0, host_days - 1)
+        key = (level_code(met.known.analytic, one.level), usual.days)
+        if key not in prices:
+            prices[key] = max(0, own.as_unusual(*key) - quiet.own)
+        bits = _bits(one, usual, prices[key], host_days, quiet)
+        found[by] = Worth(one, bits, usual if quiet.enough else None, host_days, quiet.hosts)
     return found
 
 
@@ -277,20 +289,23 @@ class Weighed:
         return summary(self.met, self.worth, self.quiet)
 
 
-def _bits(one: About, usual: Often | None, host_days: int, hosts: int, quiet: Quiet) -> float:
+def _bits(one: About, usual: Often, alike: int, host_days: int, quiet: Quiet) -> float:
     """The prior, capped by log2((D+1)/(d+1)) of a baseline's host-days; where it says so, by hosts if that is more.
 
+    Thousands are looked for, and any may be the first: of that the price is log2((a+1)/(d+1)), PRICE at most, where on
+    `alike` a of the host-days something of this level or above was met that is as unusual.
     Where there is no baseline, or too small a one, the few host-days there are lean on the prior: it counts as
     2^prior host-days of which one met the rule.
     """
-    if usual is None or one.exempt:
+    if one.exempt:
         return one.prior
-    if quiet.own or not quiet.enough:
+    if quiet.hunted or not quiet.enough:
         return max(0.0, min(one.prior, math.log2((host_days + 2**one.prior) / (usual.days + 1))))
     cap = math.log2((host_days + 1) / (usual.days + 1))
+    price = min(PRICE, math.log2((max(alike, usual.days) + 1) / (usual.days + 1)))
     if one.by_hosts and usual.days:
-        cap = max(cap, math.log2((hosts + 1) / (usual.hosts + 1)))
-    return max(0.0, min(one.prior, cap))
+        cap = max(cap, math.log2((quiet.hosts + 1) / (usual.hosts + 1)))
+    return max(0.0, min(one.prior, cap) - price)
 
 
 def summary(met: Met, worth: Mapping[str, Worth], quiet: Quiet) -> list[Hit]:

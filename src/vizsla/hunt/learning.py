@@ -90,7 +90,7 @@ def modelled(
     `met`: what rules and indicators met in them.
     """
     learnt = rarity.learn(tallied)
-    quiet = quiet_of(tallied)
+    quiet = quiet_of(tallied, hunted=False)
     hits = [Weighed.of(one, quiet).observed(tallied.share) for one in met]
     seen = observed.learn(engine, scans, analytics.chosen(), tallied, progress).beside(hits)
     played, _ = replay(with_observed(tallied, seen.observed), learnt_with(learnt, seen.observed))

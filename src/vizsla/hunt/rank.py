@@ -51,7 +51,7 @@ def staged(
     """The episodes of these scans, ranked. `folder`: where hits are kept for the time of the hunt."""
     counted = rarity.tally(engine, scans, 1.0, steps(progress, scans, "hunting in"))
     hosts_a_day = _hosts_a_day(counted)
-    quiet = quiet_of(counted) if baseline is None else quiet_in(baseline)
+    quiet = quiet_of(counted, hunted=True) if baseline is None else quiet_in(baseline)
     met = tuple(Weighed.of(look(engine, scans, known, folder, progress), quiet) for known in looking)
     hits = [one.observed() for one in met]
     # Its pass tells of processes and of what was read whoever is asked; it ranks only where it is asked itself.
