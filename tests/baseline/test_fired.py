@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vizsla.baseline.fired import Fired, fired_code, level_code, read, write
@@ -26,6 +26,7 @@ def made(rows: list[tuple[int, int, int, int]], looked: list[int]) -> Fired:
     return Fired.of(np.array(looked, dtype=np.uint64), met)
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_how_often_is_as_counted_one_by_one(rows: list[tuple[int, int, int, int]]) -> None:
     days: dict[int, set[tuple[int, int]]] = defaultdict(set)
@@ -39,6 +40,7 @@ def test_how_often_is_as_counted_one_by_one(rows: list[tuple[int, int, int, int]
     }
 
 
+@settings(deadline=None)
 @given(ROWS, st.integers(0, 9), st.integers(0, 5))
 def test_host_days_with_something_as_unusual(rows: list[tuple[int, int, int, int]], level: int, most: int) -> None:
     days: dict[int, set[tuple[int, int]]] = defaultdict(set)
