@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import pyarrow as pa
 
+from vizsla import arrow
 from vizsla.analytics.rarity.encode import I64, dictionary
 from vizsla.analytics.rarity.fields import Profile, profile
 from vizsla.analytics.rarity.keys import keys
@@ -142,12 +143,12 @@ def told(batch: pa.RecordBatch, met: Met, own: Profile) -> pa.RecordBatch:
     tied = keys(part, own)
     again = pa.array(back)
     columns = {
-        **{name: _plain(part.column(name)).take(again) for name in (ID, HOST, TIME)},
+        **{name: arrow.plain(part.column(name)).take(again) for name in (ID, HOST, TIME)},
         "table": pa.repeat(own.table, len(met.row)),
         "kind": _kinds(part, own).take(again),
-        "by": _plain(met.by),
-        "field": _plain(met.field),
-        "value": _plain(met.value),
+        "by": arrow.plain(met.by),
+        "field": arrow.plain(met.field),
+        "value": arrow.plain(met.value),
         "keys": pa.nulls(len(met.row), TEXTS) if met.keys is None else met.keys,
         "guid": pa.array(tied.guid[back]),
         "pid": pa.array(tied.pid[back]),
@@ -163,10 +164,6 @@ def _kinds(part: pa.RecordBatch, own: Profile) -> pa.Array:
     distinct, places = dictionary(part.column(own.kind))
     names = [own.kind_of("" if name is None else name) for name in distinct.to_pylist()]
     return pa.array([*names, own.kind_of("")]).take(pa.array(np.where(places < 0, len(names), places)))
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

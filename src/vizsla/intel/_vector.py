@@ -9,6 +9,7 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vizsla import arrow
 from vizsla.intel._codes import DIGITS
 from vizsla.intel.suffix import suffixes
 
@@ -74,8 +75,7 @@ _SLOWLY_KEY = r"\\wow6432node(?:\\|$)|^hklm\\system\\controlset|^[^\\]+\\[\\*]*$
 
 def normals(type: str, texts: pa.Array, one: Callable[[str], str]) -> pa.Array:
     """What `one` (the type's normal form) makes of each text, null where it raises ValueError."""
-    if isinstance(texts, pa.ChunkedArray):
-        texts = texts.combine_chunks()
+    texts = arrow.whole(texts)
     if pa.types.is_dictionary(texts.type):
         distinct = normals(type, texts.dictionary, one)
         return distinct.take(texts.indices)

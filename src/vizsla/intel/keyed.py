@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from vizsla import arrow
 from vizsla.errors import LakeError
 from vizsla.intel.index import ENTRY, Index, Rows, lasts
 
@@ -320,9 +321,7 @@ def _keys(entries: Rows) -> pa.BinaryArray:
 
 def words(keys: pa.ChunkedArray | pa.BinaryArray) -> tuple[Codes, Codes]:
     """The high and low halves of keys of 16 bytes."""
-    plain = keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
-    if isinstance(plain, pa.ChunkedArray):
-        plain = pa.concat_arrays(plain.chunks) if plain.num_chunks else pa.array([], pa.binary())
+    plain = arrow.whole(keys)
     if not len(plain):
         return np.empty(0, np.uint64), np.empty(0, np.uint64)
     start = int(np.frombuffer(plain.buffers()[1], np.int32, 1, plain.offset * 4)[0])

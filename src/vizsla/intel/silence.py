@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vizsla import arrow
 from vizsla.intel.warninglists import WarningList
 
 Places = npt.NDArray[np.int64]
@@ -53,8 +54,8 @@ class Silencer:
     def silenced(self, types: pa.ChunkedArray | pa.Array, values: pa.ChunkedArray | pa.Array) -> Places:
         """For each indicator the place in `lists` of the one that silences it, or -1: shape (n,)."""
         found = np.full(len(values), _NONE, np.int64)
-        kinds = pc.dictionary_encode(_whole(types))
-        texts = _whole(values)
+        kinds = pc.dictionary_encode(arrow.whole(types))
+        texts = arrow.whole(values)
         codes = np.asarray(kinds.indices)
         for code, type in enumerate(kinds.dictionary.to_pylist()):
             rows = np.flatnonzero(codes == code)
@@ -269,10 +270,3 @@ def _matched(values: pa.Array, entries: dict[str, int]) -> Places:
 def _texts(values: pa.Array) -> Iterable[str]:
     for text in values.to_pylist():
         yield text or ""
-
-
-def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    if not isinstance(column, pa.ChunkedArray):
-        return column
-    found = column.combine_chunks()
-    return pa.concat_arrays(found.chunks) if isinstance(found, pa.ChunkedArray) else found

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vizsla import arrow
 from vizsla.intel import decay
 from vizsla.intel.rows import LISTS
 from vizsla.lake.known import order, words
@@ -60,7 +61,7 @@ def indicators(claims: pa.Table, at: datetime | None, sightings: pa.Table | None
     """
     if not claims.num_rows:
         return INDICATORS.empty_table()
-    high, low = words(_whole(claims.column("id")))
+    high, low = words(arrow.whole(claims.column("id")))
     by = order(high, low)
     high, low = high[by], low[by]
     starts = np.flatnonzero(np.append(True, (high[1:] != high[:-1]) | (low[1:] != low[:-1])))
@@ -98,7 +99,7 @@ class _Grouped:
         single = self._groups == len(self._group)
         columns: dict[str, pa.Array] = {}
         for name in ("id", "type", "value"):
-            whole = _whole(self._claims.column(name))
+            whole = arrow.whole(self._claims.column(name))
             columns[name] = whole if single else whole.take(first)
         columns["state"] = pa.array(STATES).take(pa.array(best))
         columns["feeds"] = self._texts("feed")
@@ -169,7 +170,7 @@ class _Grouped:
 
     def _tagged(self, silent: npt.NDArray[np.bool_]) -> Ints:
         """Of the claims that state nothing those with a tag that says something of confidence."""
-        lists = _whole(self._claims.column("tags"))
+        lists = arrow.whole(self._claims.column("tags"))
         tags = pc.dictionary_encode(pc.list_flatten(lists))
         telling = np.array([decay.confidence_of([tag]) is not None for tag in tags.dictionary.to_pylist()], np.bool_)
         if not telling.any():
@@ -179,7 +180,7 @@ class _Grouped:
 
     def _by_feed(self, said: Floats) -> tuple[Floats, Ints]:
         """What each feed says most confidently (nan: nothing), sorted by indicator and feed; and the indicators."""
-        codes, names = _ranked(_whole(self._claims.column("feed")))
+        codes, names = _ranked(arrow.whole(self._claims.column("feed")))
         pair = self._group * max(1, len(names)) + codes
         if bool((pair[1:] > pair[:-1]).all()):
             return said, self._group
@@ -188,14 +189,14 @@ class _Grouped:
         return said[by][last], self._group[by][last]
 
     def _strictest(self) -> pa.Array:
-        ranks = pc.index_in(_whole(self._claims.column("tlp")), value_set=pa.array(TLPS)).fill_null(0)
+        ranks = pc.index_in(arrow.whole(self._claims.column("tlp")), value_set=pa.array(TLPS)).fill_null(0)
         return pa.array(TLPS).take(pa.array(np.maximum.reduceat(np.asarray(ranks).astype(np.int64), self._starts)))
 
     def _texts(self, name: str) -> pa.Array:
-        return self._lists(self._group, _whole(self._claims.column(name)))
+        return self._lists(self._group, arrow.whole(self._claims.column(name)))
 
     def _union(self, name: str) -> pa.Array:
-        lists = _whole(self._claims.column(name))
+        lists = arrow.whole(self._claims.column(name))
         return self._lists(self._group[np.asarray(pc.list_parent_indices(lists))], pc.list_flatten(lists))
 
     def _lists(self, group: Ints, texts: pa.Array) -> pa.Array:
@@ -244,8 +245,3 @@ def _micros(time: datetime) -> int:
 
 def _floats(values: Floats) -> pa.Array:
     return pa.array(values, mask=np.isnan(values))
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    found = column.combine_chunks()
-    return pa.concat_arrays(found.chunks) if isinstance(found, pa.ChunkedArray) else found

@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
+from vizsla import arrow
 from vizsla.intel import decay, kept
 from vizsla.intel.store import Store
 from vizsla.intel.view import combined
@@ -72,7 +73,7 @@ def prior(found: pa.Table, voices: Mapping[str, Voice] | None = None, times: pa.
     """
     own = parameters()
     belief = _belief(found, voices or {}) * (_left(found) if times is None else _left_at(found, times))
-    kinds = pc.dictionary_encode(_whole(found.column("type")))
+    kinds = pc.dictionary_encode(arrow.whole(found.column("type")))
     most = np.array([float(own["most"].get(type, 0)) for type in kinds.dictionary.to_pylist()])
     worth = most[np.asarray(kinds.indices)] if len(found) else most
     sure = pc.fill_null(pc.greater_equal(found.column("confidence"), float(own["exempt"]["confidence"])), False)
@@ -81,7 +82,7 @@ def prior(found: pa.Table, voices: Mapping[str, Voice] | None = None, times: pa.
 
 
 def _belief(found: pa.Table, voices: Mapping[str, Voice]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    feeds, said = _whole(found.column("feeds")), _whole(found.column("by_feed"))
+    feeds, said = arrow.whole(found.column("feeds")), arrow.whole(found.column("by_feed"))
     names = pc.dictionary_encode(pc.list_flatten(feeds))
     loud = np.array([voices[name].voice if name in voices else 1.0 for name in names.dictionary.to_pylist()] or [1.0])
     stated = np.asarray(pc.list_flatten(said).fill_null(float(parameters()["unsaid"])), np.float64)
@@ -99,7 +100,7 @@ def _left(found: pa.Table) -> decay.Floats:
 
 def _left_at(found: pa.Table, times: pa.Array) -> decay.Floats:
     """The same at a time of its own for each; an unknown time ages nothing."""
-    kinds = pc.dictionary_encode(_whole(found.column("type")))
+    kinds = pc.dictionary_encode(arrow.whole(found.column("type")))
     gone = pc.subtract(times.cast(pa.timestamp("us", tz="UTC")), found.column("confirmed").combine_chunks())
     spent = np.asarray(gone.cast(pa.int64()).fill_null(0))
     return decay.share(kinds.dictionary.to_pylist(), np.asarray(kinds.indices), spent)
@@ -167,7 +168,7 @@ def _seen(store: Store) -> dict[str, Record]:
     found = sightings(store.lake).select(["indicator", "_host", "feeds"])
     places = found.append_column("row", pa.array(np.arange(len(found))))
     firsts = places.group_by(["indicator", "_host"]).aggregate([("row", "min")]).column("row_min")
-    counts = pc.value_counts(pc.list_flatten(_whole(found.column("feeds").take(firsts)))).to_pylist()
+    counts = pc.value_counts(pc.list_flatten(arrow.whole(found.column("feeds").take(firsts)))).to_pylist()
     return {row["values"]: Record(row["counts"], 0, 0) for row in counts}
 
 
@@ -177,7 +178,7 @@ def _counts(store: Store) -> dict[str, tuple[int, int, int, datetime | None]]:
     table = table.filter(pc.invert(table.column("revoked")))
     if not table.num_rows:
         return {}
-    feeds, ids = pc.dictionary_encode(_whole(table.column("feed"))), pc.dictionary_encode(_whole(table.column("id")))
+    feeds, ids = (pc.dictionary_encode(arrow.whole(table.column(name))) for name in ("feed", "id"))
     width = len(feeds.dictionary)
     codes = np.asarray(feeds.indices).astype(np.int64)
     pairs = np.unique(np.asarray(ids.indices).astype(np.int64) * width + codes)
@@ -199,8 +200,3 @@ def overdue(feed: kept.Kept, now: datetime) -> float:
         return 0.0
     gone = (now - datetime.fromisoformat(feed.pulled)).total_seconds() / DAY
     return max(0.0, gone - float(parameters()["stale"]["after"]) * feed.every_hours / 24)
-
-
-def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    found = column.combine_chunks()
-    return pa.concat_arrays(found.chunks) if isinstance(found, pa.ChunkedArray) else found

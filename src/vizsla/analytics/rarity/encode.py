@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from vizsla import arrow
 from vizsla.analytics.rarity.fields import Profile
 from vizsla.nouns.event import HOST, TIME
 from vizsla.shape import alike, each_shape, shapes
@@ -259,8 +260,7 @@ ABSENT = frozenset(("", "-"))
 
 def dictionary(values: pa.Array) -> tuple[pa.Array, I64]:
     """Distinct values that some row has, and each row's place among them (-1 for null)."""
-    if isinstance(values, pa.ChunkedArray):
-        values = values.combine_chunks()
+    values = arrow.whole(values)
     if not pa.types.is_dictionary(values.type):
         values = pc.dictionary_encode(values)
     places = values.indices
@@ -298,8 +298,6 @@ def cut_out(values: pa.Array, pattern: str) -> pa.Array:
 
 def times(batch: pa.RecordBatch) -> I64:
     """Microseconds since 1970, NO_TIME for null and for what cannot be believed: before 1990, after 2199."""
-    values = batch.column(TIME)
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
+    values = arrow.plain(batch.column(TIME))
     numbers: I64 = pc.fill_null(values.cast(pa.int64()), int(NO_TIME)).to_numpy(zero_copy_only=False)
     return np.where((numbers >= EARLIEST) & (numbers < LATEST), numbers, NO_TIME)

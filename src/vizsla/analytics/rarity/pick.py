@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from vizsla import arrow
 from vizsla.analytics.rarity.encode import NO_TIME, NOTHING, U64, Encoder, mixed, times
 from vizsla.analytics.rarity.fields import profile
 from vizsla.analytics.rarity.keys import NO_PID, Keys, keys
@@ -78,7 +79,7 @@ def _near(batch: pa.RecordBatch, encoder: Encoder, where: U64) -> tuple[pa.Recor
 def _ids(batch: pa.RecordBatch, places: np.ndarray) -> np.ndarray:
     """The event ids of these rows."""
     ids = batch.column(ID).take(pa.array(places))
-    return np.array((ids.dictionary_decode() if pa.types.is_dictionary(ids.type) else ids).to_pylist(), dtype=str)
+    return np.array(arrow.plain(ids).to_pylist(), dtype=str)
 
 
 def _first_few(codes: U64, time: np.ndarray, ids: np.ndarray) -> np.ndarray:

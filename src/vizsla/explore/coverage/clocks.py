@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vizsla import arrow
 from vizsla.declared import from_yaml
-from vizsla.explore.coverage.grid import Cells, HostHours, at_micros, plain
+from vizsla.explore.coverage.grid import Cells, HostHours, at_micros
 from vizsla.nouns.coverage import Clock
 from vizsla.nouns.event import DAY, HOST, ID, TIME, UNKNOWN_DAY
 
@@ -82,7 +83,7 @@ class Differences:
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            host, time, other = (plain(batch.column(i)) for i in range(3))
+            host, time, other = (arrow.plain(batch.column(i)) for i in range(3))
             mine = pc.cast(time, pa.int64())
             minutes = pc.round(pc.divide(pc.cast(pc.subtract(mine, _micros(other, self.kind)), pa.float64()), MINUTE))
             told = pa.table({"host": host, "minutes": pc.cast(minutes, pa.int64())}).drop_null()

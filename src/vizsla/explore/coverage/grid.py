@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vizsla import arrow
 from vizsla.nouns.event import DAY, HOST, TIME, UNKNOWN_DAY
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Hours:
         for batch in batches:
             if not batch.num_rows:
                 continue
-            host, time, day = (plain(batch.column(i)) for i in range(3))
+            host, time, day = (arrow.plain(batch.column(i)) for i in range(3))
             micros = pc.cast(pc.cast(time, pa.timestamp("us", tz="UTC")), pa.int64())
             number = pc.fill_null(micros, 0).to_numpy(zero_copy_only=False) // HOUR
             number = np.where(number < self.fine, number - number % 24, number)
@@ -97,11 +98,6 @@ class Hours:
 def _summed(rows: pa.Table) -> pa.Table:
     grouped = rows.group_by(["host", "hour"]).aggregate([("n", "sum"), ("a", "min"), ("z", "max")])
     return grouped.rename_columns(HOURS.names).cast(HOURS)
-
-
-def plain(column: pa.Array) -> pa.Array:
-    """The column without a dictionary."""
-    return column.dictionary_decode() if isinstance(column, pa.DictionaryArray) else column
 
 
 def cells_of(engine: Engine, scan: Scan, cut: str) -> Cells:
