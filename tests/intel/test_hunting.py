@@ -108,7 +108,7 @@ def test_each_hypothesis_says_how_it_can_be_told_and_what_was_found(plan):
     assert lsass.rules == ("LSASS opened for reading",)
     assert "'LSASS opened for reading' (high)" in lsass.confirm[0]
     assert "lsass-opened" in lsass.analytics
-    assert any(re.match("no trace of it in Process Access: 1 events in windows_sysmon", text) for text in lsass.refute)
+    assert any(re.match("no trace of it in Process Access: 1 event in windows_sysmon", text) for text in lsass.refute)
     assert lsass.hits == ("11111111-1111-4111-8111-111111111111",)
     assert lsass.findings
     shell = told["T1059.001"]
@@ -133,6 +133,22 @@ def test_indicators_are_matched_and_findings_marked(plan):
     assert {"indicator 203.0.113.66", "T1003.001", "T1059.001"} <= marks
     assert all(finding.instance_hosts == ("ws1",) for finding in touched if "T1003.001" in plan.touches[finding.id])
     assert len(touched) < len(plan.result.findings)
+
+
+def test_what_lists_silence_is_not_looked_for(home, plan, tmp_path):
+    from vizsla.intel import lists
+    from vizsla.intel.store import Store
+    from vizsla.lake import Lake
+
+    assert plan.silenced == ()
+    assert not (home / "lake" / "intel").exists()  # a report alone keeps nothing
+    (tmp_path / "list.csv").write_text("indicator\n10.11.12.13\nevil-updates.top\nours.top\n")
+    lake = Lake.open(tmp_path / "lake", create=True)
+    found = gather([str(tmp_path / "list.csv")], load())
+    assert [value for value, _ in hunting._without_silenced(found, lake)] == ["10.11.12.13"]
+    lists.allow_value(Store(lake), "ours.top", "ours", NOW)
+    assert [value for value, _ in hunting._without_silenced(found, lake)] == ["ours.top"]
+    assert [value for _, value in found.ids.values()] == ["evil-updates.top"]
 
 
 def test_a_baseline_does_not_hide_what_was_met_in_its_own_days(home, plan):

@@ -44,6 +44,9 @@ def about(plan: IntelHunt) -> list[str]:
             said = f"{name} ({report.format}): {counted(report.indicators, 'indicator')}"
             said += f", {number(report.context)} told of and not meant" if report.context else ""
             told.append(said + (f", {number(report.refused)} refused" if report.refused else ""))
+    if plan.silenced:
+        first = ", ".join(f"{value} ({by})" for value, by in plan.silenced[:NAMES])
+        told.append(f"No indicators here, says a list: {visible(first)}{_more(len(plan.silenced))}.")
     if plan.subjects:
         named = (f"{one.kind} {one.name}" + (f" ({one.id})" if one.id else "") for one in plan.subjects)
         told.append(f"It names: {visible(', '.join(named))}.")
@@ -53,6 +56,10 @@ def about(plan: IntelHunt) -> list[str]:
         f"Hunted in {counted(plan.events, 'event')} of {counted(plan.hosts, 'host')}, {period(plan.first, plan.last)}."
     )
     return told
+
+
+def _more(count: int) -> str:
+    return f" and {number(count - NAMES)} more" if count > NAMES else ""
 
 
 def name(one: Hypothesis) -> str:
@@ -68,9 +75,10 @@ def found(one: Hypothesis, plan: IntelHunt) -> str:
     told = []
     if met:
         names = ", ".join(shortened(visible(hit.name), 80) for hit in met[:NAMES])
-        more = f" and {len(met) - NAMES} more" if len(met) > NAMES else ""
         what = "indicator" if not one.technique else "rule"
-        told.append(f"{counted(len(met), what)} met {counted(sum(h.events for h in met), 'event')}: {names}{more}")
+        told.append(
+            f"{counted(len(met), what)} met {counted(sum(h.events for h in met), 'event')}: {names}{_more(len(met))}"
+        )
     if one.findings:
         told.append(f"finding{'s' if len(one.findings) > 1 else ''} {ranked([ranks[id] for id in one.findings])}")
     return "; ".join(told)
@@ -92,8 +100,7 @@ def details(one: Hypothesis, plan: IntelHunt) -> list[tuple[str, str]]:
     told += [("refutes", text) for text in one.refute]
     told += [("lacks", text) for text in one.missing]
     if one.waiting:
-        more = f"; and {len(one.waiting) - NAMES} more" if len(one.waiting) > NAMES else ""
-        told.append(("rules without data", "; ".join(one.waiting[:NAMES]) + more))
+        told.append(("rules without data", "; ".join(one.waiting[:NAMES]) + _more(len(one.waiting))))
     if one.views and one.outcome != "traces found":
         told.append(("look yourself", ", ".join(f"vizsla events {view}" for view in one.views)))
     outcome = found(one, plan)

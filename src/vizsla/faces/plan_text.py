@@ -118,6 +118,7 @@ def record(plan: IntelHunt) -> dict[str, Any]:
         ],
         "indicators": [{"type": s.type, "count": s.count, "tables": list(s.tables)} for s in plan.sought],
         "hunted": {"events": plan.events, "hosts": plan.hosts, "first": when(plan.first), "last": when(plan.last)},
+        "silenced": [{"value": value, "by": by} for value, by in plan.silenced],
         "left_out": plan.left_out,
         "hypotheses": [_hypothesis(one) for one in plan.hypotheses],
         "met": [_hit(hit) for hit in plan.met],

@@ -67,6 +67,7 @@ def hunt(
             one.id: one for one in techniques(lake, engine=computing, attack=attack, rules=known, progress=progress)
         }
         extents = _extents(computing, lake)
+    silenced = _without_silenced(gathered, lake)
     who = whose(gathered)
     sought = _sought(gathered, lake)
     drafts = [of_indicators(who, sought, extents)] if sought else []
@@ -90,6 +91,7 @@ def hunt(
         result=result,
         met=tuple(_own(result, gathered) if met is None else met),
         touches=touching(result, gathered.ids, wanted),
+        silenced=silenced,
         left_out=left_out,
         first=whole.first, last=whole.last, events=whole.events, hosts=len(whole.hosts),
     ))  # fmt: skip
@@ -135,6 +137,23 @@ def _wanted(gathered: Gathered, attack: Attack, actors: bool | None) -> tuple[di
         own |= more
         more = {}
     return dict(sorted(own.items())), len(more)
+
+
+def _without_silenced(gathered: Gathered, lake: Lake) -> tuple[tuple[str, str], ...]:
+    """Takes out what the lake's allow and warning lists, or the general ones, say is no indicator; gives it."""
+    import pyarrow as pa
+
+    from vizsla.intel.lists import silencer
+    from vizsla.intel.silence import Silencer
+    from vizsla.intel.store import ROOM, Store
+    from vizsla.intel.warninglists import general
+
+    ready = silencer(Store(lake)) if (lake.root / ROOM).is_dir() else Silencer(general())
+    ids = list(gathered.ids)
+    types, values = (pa.array([gathered.ids[id][side] for id in ids], pa.string()) for side in (0, 1))
+    by, _ = ready.why(ready.silenced(types, values))
+    told = {id: says for id, says in zip(ids, by.to_pylist(), strict=True) if says is not None}
+    return tuple((gathered.ids.pop(id)[1], says) for id, says in told.items())
 
 
 def _sought(gathered: Gathered, lake: Lake) -> tuple[Sought, ...]:

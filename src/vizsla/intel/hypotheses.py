@@ -36,10 +36,11 @@ class Extent:
         )
 
     def __str__(self) -> str:
-        hosts = f"{len(self.hosts):,} host{'s' if len(self.hosts) != 1 else ''}"
+        hosts = _counted(len(self.hosts), "host")
         if self.first is None or self.last is None:
             return hosts
-        return f"{hosts}, {self.first:%Y-%m-%d} to {self.last:%Y-%m-%d}"
+        first, last = f"{self.first:%Y-%m-%d}", f"{self.last:%Y-%m-%d}"
+        return f"{hosts}, {first} to {last}" if first != last else f"{hosts}, {first}"
 
 
 def whose(gathered: Gathered) -> str:
@@ -52,17 +53,20 @@ def whose(gathered: Gathered) -> str:
 
 def of_indicators(who: str, sought: Sequence[Sought], extents: Mapping[str, Extent]) -> Hypothesis:
     """The hypothesis of all indicators together."""
-    count = sum(one.count for one in sought)
     kinds = _listed([f"{one.count:,} {one.type}" for one in sought], 6)
     seen = [one for one in sought if one.tables]
     blind = [one for one in sought if not one.tables]
     tables = sorted({table for one in seen for table in one.tables})
     extent = _extent(tables, extents)
     able: Able = "no" if not seen else "in part" if blind else "yes"
-    refute = f"none of them in {extent.events:,} events in {_listed(tables, NAMED)} (logs of {extent})" if seen else ""
+    refute = (
+        f"none of them in the {_counted(extent.events, 'event')} of {_listed(tables, NAMED)} (logs of {extent})"
+        if seen
+        else ""
+    )
     return Hypothesis(
         technique="",
-        sentence=f"If {who} were here, then events would hold one of their {count:,} indicators ({kinds}).",
+        sentence=f"If {who} were here, then events would hold one of their indicators: {kinds}.",
         said="named",
         able=able,
         outcome="cannot be told",
@@ -116,7 +120,7 @@ def of_technique(who: str, spoken: Spoken, seen: TechniqueSeen, extents: Mapping
 
 
 def _refuting(one: ComponentSeen, extents: Mapping[str, Extent]) -> str:
-    told = f"{one.events:,} events in {_listed(one.tables, NAMED)} (logs of {_extent(one.tables, extents)})"
+    told = f"{_counted(one.events, 'event')} in {_listed(one.tables, NAMED)} (logs of {_extent(one.tables, extents)})"
     return f"no trace of it in {one.name}: {told}"
 
 
@@ -124,6 +128,10 @@ def _lacking(one: ComponentSeen) -> str:
     if one.brings:
         return f"{one.name}: {' or '.join(one.brings)} would bring it"
     return f"{one.name}: {'no log of these platforms that is read' if one.view else 'no view'} shows it"
+
+
+def _counted(value: int, what: str) -> str:
+    return f"{value:,} {what}{'s' if value != 1 else ''}"
 
 
 def _extent(tables: Collection[str], extents: Mapping[str, Extent]) -> Extent:

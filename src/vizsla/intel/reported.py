@@ -33,7 +33,7 @@ class Gathered:
     """What reports say together. ids: of the indicators that are meant to be looked for."""
 
     reports: list[Reported] = field(default_factory=list)
-    ids: dict[str, str] = field(default_factory=dict)  # -> type
+    ids: dict[str, tuple[str, str]] = field(default_factory=dict)  # -> type and value
     techniques: dict[str, Spoken] = field(default_factory=dict)
     subjects: dict[tuple[str, str], Subject] = field(default_factory=dict)
     actors: dict[str, Actor] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Gathered:
     @property
     def types(self) -> Counter[str]:
         """How many indicators of each type."""
-        return Counter(self.ids.values())
+        return Counter(type for type, _ in self.ids.values())
 
 
 def gather(paths: Sequence[str], attack: Attack) -> Gathered:
@@ -89,7 +89,7 @@ def _take(said: Read, found: Gathered, attack: Attack, names: dict[str, Actor], 
             _technique(id, Spoken("named", said.context, said.source), found, attack)
         if not said.to_ids or said.revoked:
             return "context"
-        found.ids[said.id] = said.type
+        found.ids[said.id] = (said.type, said.value)
         return "indicator"
     if not isinstance(said, Mention):
         return "refused"

@@ -97,6 +97,7 @@ class IntelHunt:
     result: HuntResult
     met: tuple[Hit, ...] = ()
     touches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    silenced: tuple[tuple[str, str], ...] = ()  # indicators that are none here: value, and the list that says so
     left_out: int = 0
     first: datetime | None = None  # of the lake's events
     last: datetime | None = None
