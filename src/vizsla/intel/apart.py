@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Network, ip_address, ip_network
@@ -23,6 +23,8 @@ from vizsla.intel.wanted import Wanted
 from vizsla.intel.wild import WILD, standing
 
 _LITERAL = re.compile(r"[^*?]+")
+SIGNS: Mapping[str, tuple[bytes, ...]] = {"registry_key": (b"hk", b"reg"), "url": (b"://",), "email": (b"@",)}
+"""Without one of these in it, in lower case, `fragments` finds none of a type within a text."""
 _FEW = 256  # texts that are sooner read one by one
 _LISTED = 2_000  # literals that are looked for at once; with more, every value is compared
 
@@ -70,16 +72,26 @@ class Apart:
                 if address in net:
                     yield number, text
 
-    def met(self, looked: Looked, values: pa.Array) -> Iterator[tuple[int, int, str]]:
-        """Of all other types: the value's place, the indicator's number, what stood there."""
+    def met(self, looked: Looked, values: pa.Array, near: Mapping[str, I64]) -> Iterator[tuple[int, int, str]]:
+        """Of all other types: the value's place, the indicator's number, what stood there.
+
+        `near`: of types that stand in text only beside a SIGN, the places of the values that have one.
+        """
         for type in sorted(self.types):
             if not looked.holds(type):
                 continue
             asked = self._filter(type)
             places: Sequence[int] = range(len(values))
+            own = near.get(type) if type not in looked.whole else None
+            if own is not None:
+                places = own.tolist()
+                if not len(own):
+                    continue
             if asked is not None:
-                through = pc.match_substring_regex(values, asked, ignore_case=True)
-                places = np.flatnonzero(np.asarray(pc.fill_null(through, False))).tolist()
+                held = values if own is None else values.take(pa.array(own))
+                through = pc.match_substring_regex(held, asked, ignore_case=True)
+                at = np.flatnonzero(np.asarray(pc.fill_null(through, False)))
+                places = (at if own is None else own[at]).tolist()
             exact, wild = self.exact.get(type, {}), self.wild.get(type, [])
             for place in places:
                 found = fragments(type, values[place].as_py(), type not in looked.whole)
@@ -107,6 +119,20 @@ _PLAIN = frozenset(("file_name", "mutex", "pipe", "service", "process", "account
 def _last(text: str) -> str:
     """The last part of a path or key: what stands before may be written in other ways."""
     return re.split(r"[\\/ ]", text.rstrip("\\/ "))[-1]
+
+
+def signed(text: U8, ends: I64, signs: Sequence[bytes]) -> I64:
+    """The places of values, lower-cased in `text`, that hold one of these signs."""
+    found = [np.zeros(0, np.int64)]
+    for sign in signs:
+        size = max(0, len(text) - len(sign) + 1)
+        there = text[:size] == sign[0]
+        for place, byte in enumerate(sign[1:], 1):
+            there &= text[place : place + size] == byte
+        found.append(np.flatnonzero(there))
+    places: I64 = np.searchsorted(ends, np.sort(np.concatenate(found)))
+    once: I64 = places[np.concatenate([np.ones(min(1, len(places)), bool), places[1:] != places[:-1]])]
+    return once
 
 
 def sixes(text: U8, ends: I64) -> I64:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from vizsla.analytics.rarity.encode import dictionary
 from vizsla.hit import TEXTS, Look, Met
-from vizsla.intel.apart import Apart, fours, sixes
+from vizsla.intel.apart import SIGNS, Apart, fours, signed, sixes
 from vizsla.intel.columns import Looked, looked, parted, texts
 from vizsla.intel.fragments import fragments
 from vizsla.intel.runs import I64, Runs, runs, shares
@@ -133,6 +133,7 @@ class Looking:
         values = group[0].values if len(group) == 1 else pa.concat_arrays([part.values for part in group])
         hits: list[list[Hit]] = [[] for _ in group]
         asked: list[list[tuple[I64, I64]]] = [[] for _ in self.wanted]
+        near: dict[str, list[I64]] = {type: [_NONE] for type in self._signed(group)}
         for begin, share in shares(values):
             cut = runs(share)
             four = fours(cut.text, cut.start, cut.length, cut.code) if self._fours else (_NONE, _NONE)
@@ -142,6 +143,8 @@ class Looking:
                 holding = self._holding(wanted, group)
                 mine += [(at + begin, by) for at, by in _candidates(wanted, cut, four, bounds - begin, holding)]
             self._sixes(group, bounds, begin, cut, share, hits)
+            for type, places in near.items():
+                places.append(signed(cut.text, cut.ends, SIGNS[type]) + begin)
         waiting: dict[int, list[tuple[int, int]]] = {}
         for number, mine in enumerate(asked):
             for of, place, held, type, value in self._possible(number, mine, group, bounds):
@@ -151,10 +154,12 @@ class Looking:
                 stood = _stood(type, value, group[of].values[place].as_py(), type not in group[of].looked.whole)
                 if stood is not None:
                     hits[of].append(Hit(place, number, held, stood))
-        for part, own in zip(group, hits, strict=True):
+        signs = {type: np.concatenate(places) for type, places in near.items()}
+        for of, (part, own) in enumerate(zip(group, hits, strict=True)):
+            inner = {type: at[(at >= bounds[of]) & (at < bounds[of + 1])] - bounds[of] for type, at in signs.items()}
             for number, apart in enumerate(self.apart):
-                if apart.types:
-                    own += [Hit(place, number, held, text) for place, held, text in apart.met(part.looked, part.values)]
+                met = apart.met(part.looked, part.values, inner) if apart.types else ()
+                own += [Hit(place, number, held, text) for place, held, text in met]
             if own:
                 yield part, own
         if waiting and self.pair is not None and self.pair[1] in batch.schema.names:
@@ -177,6 +182,11 @@ class Looking:
         inner = places[kept] - bounds[of[kept]]
         for part, place, held in zip(of[kept].tolist(), inner.tolist(), numbers[kept].tolist(), strict=True):
             yield part, place, held, *named[held]
+
+    def _signed(self, group: list[Part]) -> list[str]:
+        """The types looked for value by value that one of these parts holds in text, and that SIGNS tell."""
+        types = frozenset(type for apart in self.apart for type in apart.types & SIGNS.keys())
+        return [type for type in sorted(types) if any(type in p.looked.within - p.looked.whole for p in group)]
 
     def _holding(self, wanted: Wanted, group: list[Part]) -> Flags:
         """For each part and type of these indicators, whether the one can hold the other."""
@@ -333,5 +343,6 @@ def _owned(wanted: Wanted, places: I64, begins: I64, bounds: I64, holding: Flags
 
 def _once(numbers: I64) -> I64:
     """Sorted, each once."""
-    ranked = np.sort(numbers)
-    return ranked[np.concatenate([np.ones(min(1, len(ranked)), bool), ranked[1:] != ranked[:-1]])]
+    ranked: I64 = np.sort(numbers)
+    kept: I64 = ranked[np.concatenate([np.ones(min(1, len(ranked)), bool), ranked[1:] != ranked[:-1]])]
+    return kept
