@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,9 +38,17 @@ def test_every_source_view_analytic_and_command_is_told() -> None:
     for names, page in ((sources(), "sources.md"), (views(), "views.md"), (analytics(), "analytics.md")):
         missing = [name for name in names if f"`{name}`" not in told[page] and f"## {name}\n" not in told[page]]
         assert not missing, f"{page} lacks {missing}"
-    for name, command in get_command(app).commands.items():
-        for sub in getattr(command, "commands", None) or [""]:
-            assert f"## vizsla {name} {sub}".strip() + "\n" in told["commands.md"]
+
+    def leaves(command: Any, name: str) -> Iterator[str]:
+        below = getattr(command, "commands", None)
+        if not below:
+            yield name
+        for sub in below or ():
+            yield from leaves(below[sub], f"{name} {sub}")
+
+    names = list(leaves(get_command(app), "vizsla"))
+    assert "vizsla intel attack update" in names
+    assert [name for name in names if f"## {name}\n" not in told["commands.md"]] == []
 
 
 def test_every_option_says_what_it_does() -> None:
