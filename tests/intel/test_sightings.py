@@ -187,12 +187,18 @@ def test_no_key_no_push(monkeypatch):
     pytest.importorskip("pymisp")
     monkeypatch.delenv("VIZSLA_TOKEN", raising=False)
     monkeypatch.delenv("VIZSLA_USER", raising=False)
-    with pytest.raises(FeedError, match="no key"):
+    with pytest.raises(FeedError, match="asks for a key"):
         push(SIGHTINGS.empty_table(), table_of([]), "http://127.0.0.1:9")
 
 
 def test_nobody_there(monkeypatch):
     pytest.importorskip("pymisp")
     monkeypatch.setenv("VIZSLA_TOKEN", "secret-key")
-    with pytest.raises(FeedError, match="not reached"):
+    with pytest.raises(FeedError, match="cannot be asked"):
         push(SIGHTINGS.empty_table(), table_of([]), "http://127.0.0.1:9")
+
+
+def test_no_key_goes_in_the_clear_to_another_machine(monkeypatch):
+    monkeypatch.setenv("VIZSLA_TOKEN", "secret-key")
+    with pytest.raises(FeedError, match="in the clear"):
+        push(SIGHTINGS.empty_table(), table_of([]), "http://misp.example.com")

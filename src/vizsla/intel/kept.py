@@ -17,7 +17,6 @@ from vizsla.intel.rows import Terms
 from vizsla.intel.store import Store
 
 FILE = "feeds.json"
-KINDS = ("file", "taxii", "misp")
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,120}")
 
 

@@ -1,4 +1,4 @@
-"""MISP by its API: events that were published or changed, pulled by PyMISP page by page.
+"""MISP by its API: how a server is asked, and events that were published or changed, pulled page by page.
 
 Only the server that was named is asked: redirects are refused, and answers are bounded in size and time.
 """
@@ -78,6 +78,34 @@ class _Guard:
 MEANT = "if it is meant, add that address itself"
 
 
+def connect(address: str, spent: Spent, own: Credentials | None = None) -> PyMISP:
+    """A MISP server, asked within bounds and nowhere else. `own`: default `secrets.credentials` of its host.
+
+    Raises FeedError where PyMISP or the key is missing, the address may not be asked, or nobody answers there.
+    """
+    parts = checked(address, insecure=insecure_meant())
+    try:
+        import requests
+        from pymisp import PyMISP, PyMISPError
+    except ImportError as error:
+        raise FeedError("MISP's API needs more packages", fix="pip install 'vizsla[intel]'") from error
+    logging.getLogger("pymisp").setLevel(logging.CRITICAL + 1)  # it writes what it asks, and what failed
+    own = credentials(place(parts)) if own is None else own
+    if not own.token:
+        raise FeedError("MISP asks for a key", where=address, fix="set VIZSLA_TOKEN to the key of your account")
+    try:
+        return PyMISP(
+            address,
+            own.token,
+            cert=certificate(),
+            auth=_Guard(address, spent),  # type: ignore[arg-type]
+            timeout=(CONNECT, SILENCE),
+            tool="vizsla",
+        )
+    except (PyMISPError, requests.RequestException) as error:
+        raise _failed(error, address, own) from error
+
+
 @dataclass(slots=True)
 class Answer:
     """What a server says that is new. To be iterated once; `cursor` then says what the next pull begins at.
@@ -95,7 +123,7 @@ class Answer:
     page: int = PAGE
 
     def __iter__(self) -> Iterator[Read]:
-        server = self._server(Spent(self.limits))
+        server = connect(self.address, Spent(self.limits), self.own)
         since = last = self._since()
         before: list[str] = []
         ordered = True
@@ -122,31 +150,6 @@ class Answer:
     def _since(self) -> int:
         asked = int(self.wanted.since.timestamp()) if self.wanted.since else 0
         return max(asked, int(self.cursor) if self.cursor.isascii() and self.cursor.isdigit() else 0)
-
-    def _server(self, spent: Spent) -> PyMISP:
-        parts = checked(self.address, insecure=insecure_meant())
-        try:
-            import requests
-            from pymisp import PyMISP, PyMISPError
-        except ImportError as error:
-            raise FeedError("pulling from MISP needs more packages", fix="pip install 'vizsla[intel]'") from error
-        logging.getLogger("pymisp").setLevel(logging.CRITICAL + 1)  # it writes what it asks, and what failed
-        own = credentials(place(parts)) if self.own is None else self.own
-        if not own.token:
-            raise FeedError(
-                "MISP asks for a key", where=self.address, fix="set VIZSLA_TOKEN to the key of your account"
-            )
-        try:
-            return PyMISP(
-                self.address,
-                own.token,
-                cert=certificate(),
-                auth=_Guard(self.address, spent),  # type: ignore[arg-type]
-                timeout=(CONNECT, SILENCE),
-                tool="vizsla",
-            )
-        except (PyMISPError, requests.RequestException) as error:
-            raise _failed(error, self.address, own) from error
 
     def _page(self, server: PyMISP, number: int, since: int) -> Sequence[Any]:
         import requests

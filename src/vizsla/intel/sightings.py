@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,11 +18,13 @@ from vizsla.intel.state import ROOM
 from vizsla.nouns.event import ID
 
 if TYPE_CHECKING:
+    from pymisp import PyMISP
+
     from vizsla.engine import Engine
     from vizsla.lake import Lake, Scan
 
-_PATIENCE = 60.0  # seconds that MISP may take for an answer
-Source = "vizsla"
+_MOST = 1_000_000  # sightings sent to MISP at once
+_SOURCE = "vizsla"  # who saw it, as MISP keeps it
 
 
 def sightings(lake: Lake, indicators: Sequence[str] | None = None) -> pa.Table:
@@ -122,29 +123,26 @@ def _objects(
     yield from (told, seen, observed, sighting)
 
 
-class Misp(Protocol):
-    """What of PyMISP is used: told apart so that it need not be installed."""
-
-    def add_sighting(self, sighting: dict[str, Any], attribute: Any = None, pythonify: bool = False) -> Any: ...
-
-
-def push(found: pa.Table, indicators: pa.Table, address: str, *, verify: bool = True) -> int:
+def push(found: pa.Table, indicators: pa.Table, address: str) -> int:
     """Send sightings to a MISP at `address` (https://…): one for each value and host, by the value as MISP knows it.
 
-    The key comes from the environment or the keyring (`secrets.credentials`: VIZSLA_TOKEN). Returns how many MISP took.
-    Raises FeedError where pymisp or the key is missing, MISP is not reached, or refuses one for another reason than
-    that it does not know the value.
+    The server is asked as `misp_api.connect` says: the key is the token of `secrets.credentials`, redirects are
+    refused. Returns how many MISP took. Raises FeedError where it cannot be asked, or refuses one for another reason than that
+    it does not know the value.
     """
-    return sum(1 for _ in _sent(found, indicators, _connected(address, verify=verify), address))
+    from vizsla.intel._http import Limits, Spent
+    from vizsla.intel.misp_api import connect
+
+    return sum(1 for _ in _sent(found, indicators, connect(address, Spent(Limits(pages=_MOST))), address))
 
 
-def _sent(found: pa.Table, indicators: pa.Table, misp: Misp, address: str) -> Iterator[dict[str, Any]]:
+def _sent(found: pa.Table, indicators: pa.Table, misp: PyMISP, address: str) -> Iterator[dict[str, Any]]:
     values = dict(zip(indicators["id"].to_pylist(), indicators["value"].to_pylist(), strict=True))
     for group in _grouped(found):
         last = group["_time_max"] or group["matched_min"]
         sighting = {
             "values": [values.get(group["indicator"], group["within"] or group["value"])],
-            "timestamp": int(last.timestamp()), "source": Source, "type": "0",
+            "timestamp": int(last.timestamp()), "source": _SOURCE, "type": "0",
         }  # fmt: skip
         answer = misp.add_sighting(sighting)
         if isinstance(answer, dict) and answer.get("errors"):
@@ -153,24 +151,6 @@ def _sent(found: pa.Table, indicators: pa.Table, misp: Misp, address: str) -> It
                 continue  # MISP has no such value: nothing to be sighted
             raise FeedError(f"MISP refused a sighting: {answer['errors']}", where=address, fix="check the key's rights")
         yield sighting
-
-
-def _connected(address: str, *, verify: bool) -> Misp:
-    try:
-        import requests
-        from pymisp import PyMISP, PyMISPError
-    except ImportError as error:
-        raise FeedError("pymisp is not installed", fix="pip install 'vizsla[intel]'") from error
-    from vizsla.secrets import credentials
-
-    key = credentials(urlsplit(address).netloc)
-    if not key.token:
-        raise FeedError("there is no key for this MISP", where=address, fix="set VIZSLA_TOKEN, or use the keyring")
-    try:
-        connected: Misp = PyMISP(address, key.token, ssl=verify, tool=Source, timeout=_PATIENCE)
-    except (PyMISPError, requests.RequestException) as error:
-        raise FeedError(f"MISP is not reached: {error}", where=address, fix="check the address and the key") from error
-    return connected
 
 
 def counted(found: pa.Table) -> pa.Table:
