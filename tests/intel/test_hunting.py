@@ -151,13 +151,18 @@ def test_what_lists_silence_is_not_looked_for(home, plan, tmp_path):
     assert [value for _, value in found.ids.values()] == ["evil-updates.top"]
 
 
-def test_a_baseline_does_not_hide_what_was_met_in_its_own_days(home, plan):
-    from vizsla.lake import Lake
-
-    lake = Lake.open(home / "lake")
+def test_a_baseline_does_not_hide_what_was_met_in_its_own_days(home, tmp_path):
+    """The intruder came while it learnt: what came since is quiet, and yet the report's traces are told."""
+    lake = lake_of(tmp_path / "lake", [*company(4, range(3)), *attack("ws1", START + 2 * DAY + 10 * HOUR)])
+    RuleBook(lake).add(home / "lsass.yml", now=NOW)
     learn(lake=lake, name="all")
+    lake_of(tmp_path / "lake", company(4, range(3, 4)))
     again = hunting.hunt([str(home / "fox.json")], lake, baseline="all")
     assert [hit.name for hit in again.met] == ["203.0.113.66"]
+    assert [hit.name for hit in again.rules_met] == ["LSASS opened for reading"]
+    assert {one.technique: one.outcome for one in again.hypotheses} == {"": "traces found", "T1003.001": "traces found"}
+    assert again.touches == {}
+    assert any("only what the lake got since was hunted in" in note for note in again.result.report.notes)
 
 
 def test_techniques_of_actors_are_taken_where_the_report_names_none_or_somebody_asks(home, tmp_path):

@@ -69,7 +69,7 @@ def name(one: Hypothesis) -> str:
 
 def found(one: Hypothesis, plan: IntelHunt) -> str:
     """What was found, in words: the rules or indicators that met something, and findings by rank."""
-    by_id = {hit.id: hit for hit in (*plan.result.hits, *plan.met)}
+    by_id = {hit.id: hit for hit in (*plan.rules_met, *plan.met)}
     ranks = {finding.id: finding.rank for finding in plan.result.findings}
     met = [by_id[id] for id in one.hits if id in by_id]
     told = []

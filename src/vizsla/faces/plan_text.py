@@ -122,7 +122,7 @@ def record(plan: IntelHunt) -> dict[str, Any]:
         "left_out": plan.left_out,
         "hypotheses": [_hypothesis(one) for one in plan.hypotheses],
         "met": [_hit(hit) for hit in plan.met],
-        "rules_met": [_hit(hit) for hit in plan.result.hits if hit.analytic == "sigma"],
+        "rules_met": [_hit(hit) for hit in plan.rules_met],
         "findings": [
             {"touches": list(plan.touches[f.id]), **to_record(f)}
             if f.id in plan.touches

@@ -47,9 +47,10 @@ def hunt(
 ) -> IntelHunt:
     """Hunt in all of a lake for what reports say. Findings are kept in the lake, as every hunt's are.
 
-    baseline: what is normal; sightings are looked for in the days that it learnt, too. rules: beside those that the
-    lake keeps. actors: also the techniques that ATT&CK ties to the groups and software named; None: where the reports
-    name no technique themselves. Raises FeedError where no report could be read, UsageError where a path is not there.
+    baseline: what is normal; in the days that it learnt indicators and rules are looked for, too. rules: beside those
+    that the lake keeps. actors: also the techniques that ATT&CK ties to the groups and software named; None: where the
+    reports name no technique themselves. Raises FeedError where no report could be read, UsageError where there is no
+    such path.
     """
     from vizsla.engines import connect
 
@@ -76,10 +77,9 @@ def hunt(
         lake=str(lake.root), baseline=baseline, analytics=ANALYTICS, rules=tuple(rules), top=top,
         intel=tuple(paths) if sought else (), engine=engine, master=master,
     )  # fmt: skip
-    met: list[Hit] | None = None
-    if baseline is not None and sought:  # a baseline's own days are no longer hunted in, and are history all the same
-        alone = replace(request, baseline=None, analytics=("intel",), rules=(), kept=False, top=None)
-        met = _own(run_hunt(alone, progress), gathered)
+    every: HuntResult | None = None
+    if baseline is not None:  # its own days are no longer hunted in, and are history all the same
+        every = run_hunt(replace(request, baseline=None, analytics=("intel", "sigma"), top=None), progress)
     result = run_hunt(request, progress)
     whole = sum(extents.values(), Extent())
     return _told(IntelHunt(
@@ -89,7 +89,8 @@ def hunt(
         sought=sought,
         hypotheses=tuple(drafts),
         result=result,
-        met=tuple(_own(result, gathered) if met is None else met),
+        met=tuple(_own(every or result, gathered)),
+        rules_met=tuple(hit for hit in (every or result).hits if hit.analytic == "sigma"),
         touches=touching(result, gathered.ids, wanted),
         silenced=silenced,
         left_out=left_out,
@@ -99,8 +100,7 @@ def hunt(
 
 def _told(plan: IntelHunt) -> IntelHunt:
     """With what became of each hypothesis: those with traces first, the indicators' before the techniques'."""
-    by_rules = [hit for hit in plan.result.hits if hit.analytic == "sigma"]
-    told = [judged(one, plan.met, by_rules, plan.touches) for one in plan.hypotheses]
+    told = [judged(one, plan.met, plan.rules_met, plan.touches) for one in plan.hypotheses]
     rank = {finding.id: finding.rank for finding in plan.result.findings}
 
     def order(one: Hypothesis) -> tuple[bool, int, int, str]:

@@ -84,9 +84,9 @@ class Hypothesis:
 class IntelHunt:
     """An intelligence-driven hunt: reports, hypotheses, and the ranked findings of the lake.
 
-    met: what the reports' own indicators met, in all of the lake's history. touches: by finding's id, what of the
-    reports it touches ('indicator evil.com', 'T1059.001'). left_out: techniques that ATT&CK ties to the subjects and
-    that were not asked for.
+    met, rules_met: what the reports' own indicators, and rules, met in all of the lake's history. touches: by finding's
+    id, what of the reports it touches ('indicator evil.com', 'T1059.001'). left_out: techniques that ATT&CK ties to the
+    subjects and that were not asked for.
     """
 
     title: str
@@ -96,6 +96,7 @@ class IntelHunt:
     hypotheses: tuple[Hypothesis, ...]
     result: HuntResult
     met: tuple[Hit, ...] = ()
+    rules_met: tuple[Hit, ...] = ()
     touches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     silenced: tuple[tuple[str, str], ...] = ()  # indicators that are none here: value, and the list that says so
     left_out: int = 0
