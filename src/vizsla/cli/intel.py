@@ -12,6 +12,7 @@ from vizsla.cli import console, guard
 from vizsla.cli.intel_feeds import add, attack_app, pull, the_store
 from vizsla.cli.intel_hunt import hunt
 from vizsla.cli.intel_lists import allow, warninglists_app
+from vizsla.cli.intel_sightings import sightings
 from vizsla.cli.options import LakeOption, OutputOption, span
 
 if TYPE_CHECKING:
@@ -196,6 +197,7 @@ for _name, _command in (
     ("show", show),
     ("stats", stats),
     ("feeds", feeds),
+    ("sightings", sightings),
     ("expire", expire),
     ("allow", allow),
     ("export", export),

@@ -122,6 +122,24 @@ def silenced(found: pa.Table) -> pa.Table:
     return pa.Table.from_pylist([{"dropped by": row["values"], "n": row["counts"]} for row in rows])
 
 
+def sightings(met: pa.Table, known: pa.Table) -> pa.Table:
+    """What was met how often. `met`: counts by indicator (`sightings.counted`); `known`: these, rows of the view."""
+    named = {row["id"]: row for row in known.select(["id", "type", "value", "feeds"]).to_pylist()}
+    rows = [
+        {
+            "type": named[row["indicator"]]["type"],
+            "value": shortened(named[row["indicator"]]["value"], _VALUE),
+            "events": f"{row['events']:,}",
+            "hosts": f"{row['hosts']:,}",
+            "first": when(row["first"]) or None,
+            "last": when(row["last"]) or None,
+            "feeds": shortened(", ".join(named[row["indicator"]]["feeds"]), 40),
+        }
+        for row in met.to_pylist()
+    ]
+    return pa.Table.from_pylist(rows) if rows else pa.table({"value": pa.array([], pa.string())})
+
+
 def feeds(table: pa.Table) -> pa.Table:
     """The feeds as a terminal has room for them."""
     rows = [

@@ -126,9 +126,9 @@ def _objects(
 def push(found: pa.Table, indicators: pa.Table, address: str) -> int:
     """Send sightings to a MISP at `address` (https://…): one for each value and host, by the value as MISP knows it.
 
-    The server is asked as `misp_api.connect` says: the key is the token of `secrets.credentials`, redirects are
-    refused. Returns how many MISP took. Raises FeedError where it cannot be asked, or refuses one for another reason than that
-    it does not know the value.
+    The server is asked as `misp_api.connect` says: the key is the token of `secrets.credentials`, and redirects are
+    refused. Returns how many MISP took. Raises FeedError where it cannot be asked, or refuses one for another reason
+    than that it does not know the value.
     """
     from vizsla.intel._http import Limits, Spent
     from vizsla.intel.misp_api import connect
