@@ -383,3 +383,61 @@ def test_spark_gives_the_same(tmp_path):
     with connect("spark", master="local[2]") as engine:
         assert hits(engine, lake, asked, tmp_path / "w") == here
     assert len(here) == 67
+
+
+LONG = [
+    ("domain", "evil.example.com"), ("ipv4", "203.0.113.9"), ("cidr", "198.51.100.0/24"), ("ipv6", "2001:db8::1"),
+    ("file_name", "dropper kit.exe"), ("file_path", "c:\\odd folder\\loader one.dll"), ("registry_key", "hkcu\\software\\12345678"),
+    ("url", "http://bad.example.net/gate.php"), ("email", "who@odd.example.org"), ("sha256", "ab" * 32),
+]  # fmt: skip
+PLANTED = [
+    "http://evil.example.com/x", "203.0.113.9", "198.51.100.77", "[2001:DB8::1]:80", "c:\\t\\dropper kit.exe",
+    "\"C:\\Odd Folder\\Loader One.dll\"", "HKCU\\Software\\12345678\\Run", "http://bad.example.net/gate.php", "who@odd.example.org",
+    "AB" * 32, "a 2001:db8::1 b 2001:db8::1", "Ünïcode EVIL.example.com",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("keeping", [False, True])
+def test_many_long_values_are_told_apart_by_words_and_nothing_changes(tmp_path, monkeypatch, keeping):
+    from vizsla.intel import match
+    from vizsla.intel.match import Looking
+    from vizsla.intel.seen import Seen
+    from vizsla.intel.wordwise import Words
+
+    lines = [
+        f"C:\\Windows\\System32\\tool.exe --first --second  --number {i} {PLANTED[i // 7 % len(PLANTED)] if i % 7 == 0 else 'plain'} -q"
+        for i in range(6_000)
+    ]
+    assert Words.of(pa.array(lines)) is not None
+    folder = prepare(table_of(LONG), tmp_path / "wanted")
+    batch = pa.record_batch({SYSMON.name: pa.array(lines, pa.string())})
+    told = []
+    for few in (match.FEW, 100_000):
+        monkeypatch.setattr(match, "FEW", few)
+        seen = Seen() if keeping else None
+        met = Looking(IndicatorMatcher("windows_sysmon", (SYSMON,), (folder,)), seen).look(batch)
+        kept = [row for part in seen.told() for row in part.to_pylist()] if seen else []
+        told.append((met.row.tolist(), met.by.to_pylist(), met.value.to_pylist(), met.keys.to_pylist(), kept))
+    assert told[0] == told[1]
+    assert set(told[0][1]) == set(table_of(LONG)["id"].to_pylist())
+
+
+def test_very_many_that_share_a_common_run_cost_nothing_where_they_cannot_stand(tmp_path, monkeypatch):
+    """Their names are like numbers, so that they are looked up by what all of them share."""
+    from vizsla.intel import match
+
+    agents = [("user_agent", f"mozilla/5.0 ({n:08})") for n in range(2_000)]
+    folder = prepare(table_of([*agents, ("domain", "evil.example.com")]), tmp_path / "wanted")
+    counted = []
+    monkeypatch.setattr(
+        match, "_owned", lambda *given, own=match._owned: [counted.append(len(a)) or (a, b) for a, b in own(*given)]
+    )
+    values = [f"run Mozilla/5.0 {n} evil.example.com" for n in range(500)]
+    batch = pa.record_batch({SYSMON.name: pa.array(values)})
+    met = IndicatorMatcher("windows_sysmon", (SYSMON,), (folder,)).start()(batch)
+    assert len(met.row) == 500
+    assert sum(counted) == 500
+    agent = Looked("user_agent", frozenset(("user_agent",)), frozenset())
+    assert look(tmp_path, agents, ["Mozilla/5.0 (00000007)", "Mozilla/5.0 (7)"], agent, "zeek_http") == [
+        (0, "user_agent", "mozilla/5.0 (00000007)", None)
+    ]

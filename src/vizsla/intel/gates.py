@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from vizsla.intel.runs import LONGEST, SHORTEST, number_like
@@ -19,6 +19,8 @@ APART = frozenset(("ipv6", "cidr", "asn", "certificate_serial", "certificate_fin
 NEVER = frozenset(("pattern",))
 """What `intel.patterns` looks for."""
 _RUN = re.compile(r"[0-9a-z\u0080-\U0010ffff._-]+")
+_PLAIN = re.compile(r"(?:\*|[a-z][a-z0-9+.-]*)://([0-9a-z._-]+)(?::[0-9]*)?(?:[/?#].*)?", re.DOTALL)
+"""A URL whose host can be cut out at once, as nearly all can."""
 _USUAL = 64  # of one feed's indicators that share a run: it tells little, another is preferred
 _BELOW = frozenset(("hklm", "hkcu", "software", "system", "currentcontrolset", "classes", "appdata", "roaming"))
 
@@ -37,6 +39,9 @@ def runs_of(text: str) -> Iterator[str]:
 def _choices(type: str, value: str) -> list[str]:
     low = value.lower()
     if type == "url":
+        plain = _PLAIN.fullmatch(low)
+        if plain is not None:
+            return _hosts(plain[1])
         host = urlsplit(low.replace("*://", "x://", 1)).netloc.rpartition("@")[2].partition(":")[0]
         # Its path may be written with other escapes; the host of a wildcard is cut at it.
         return _hosts(host)
@@ -54,6 +59,9 @@ def _hosts(host: str) -> list[str]:
     """A host's run; where its labels are in punycode, no run: it may stand in the text in its own script."""
     if "xn--" in host or "*" in host or "[" in host:
         return []
+    if _RUN.fullmatch(host):
+        run = host.strip("._-")
+        return [run] if SHORTEST <= len(run.encode()) <= LONGEST and not number_like(run) else []
     return list(runs_of(host))
 
 
@@ -61,7 +69,11 @@ def choose(types: Sequence[str], values: Sequence[str]) -> list[str]:
     """For each indicator the rarest and longest run that it can be looked up by; '' where there is none."""
     chosen = [_choices(type, value) for type, value in zip(types, values, strict=True)]
     common = Counter(run for runs in chosen for run in set(runs))
-    return [max(runs, key=lambda r: (common[r] <= _USUAL, len(r), r)) if runs else "" for runs in chosen]
+    return [_best(runs, common) if len(runs) > 1 else "".join(runs) for runs in chosen]
+
+
+def _best(runs: Sequence[str], common: Mapping[str, int]) -> str:
+    return max(runs, key=lambda run: (common[run] <= _USUAL, len(run), run))
 
 
 def scripts(domain: str) -> str:

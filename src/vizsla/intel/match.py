@@ -7,7 +7,7 @@ what looks for them there. What is found is exact: the numbers that runs are loo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from vizsla.intel.runs import I64, Runs, runs, shares
 from vizsla.intel.seen import Seen
 from vizsla.intel.wanted import Wanted, build, load
 from vizsla.intel.wild import standing
+from vizsla.intel.wordwise import Words, rows_of
 
 if TYPE_CHECKING:
     from vizsla.lake import Scan
@@ -85,12 +86,7 @@ class Part:
         """The rows in which these values stand: (rows, which of `places`)."""
         if self.places is None:
             return (places if self.rows is None else self.rows[places]), np.arange(len(places))
-        order = np.argsort(self.places, kind="stable")
-        ranked = self.places[order]
-        low, high = np.searchsorted(ranked, places), np.searchsorted(ranked, places, side="right")
-        count = high - low
-        within = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
-        return order[np.repeat(low, count) + within], np.repeat(np.arange(len(places)), count)
+        return rows_of(self.places, len(self.values), places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,21 +126,16 @@ class Looking:
     def _hits(self, group: list[Part], batch: pa.RecordBatch) -> Iterator[tuple[Part, list[Hit]]]:
         """What the values of some parts hold, all of them cut up as one."""
         bounds = np.cumsum([0] + [len(part.values) for part in group])
-        values = group[0].values if len(group) == 1 else pa.concat_arrays([part.values for part in group])
         hits: list[list[Hit]] = [[] for _ in group]
         asked: list[list[tuple[I64, I64]]] = [[] for _ in self.wanted]
         near: dict[str, list[I64]] = {type: [_NONE] for type in self._signed(group)}
-        for begin, share in shares(values):
-            cut = runs(share)
-            four = fours(cut.text, cut.start, cut.length, cut.code) if self._fours else (_NONE, _NONE)
-            if self.seen is not None:
-                self._keep(group, bounds, begin, cut, four)
-            for mine, wanted in zip(asked, self.wanted, strict=True):
-                holding = self._holding(wanted, group)
-                mine += [(at + begin, by) for at, by in _candidates(wanted, cut, four, bounds - begin, holding)]
-            self._sixes(group, bounds, begin, cut, share, hits)
-            for type, places in near.items():
-                places.append(signed(cut.text, cut.ends, SIGNS[type]) + begin)
+        words = Words.of(group[0].values) if len(group) == 1 and len(group[0].values) > FEW else None
+        if words is not None:
+            self._cut(group, words.texts, np.array([0, len(words.texts)]), hits, asked, near)
+            hits, asked, near = _by_value(words, hits, asked, near)
+        else:
+            values = group[0].values if len(group) == 1 else pa.concat_arrays([part.values for part in group])
+            self._cut(group, values, bounds, hits, asked, near)
         waiting: dict[int, list[tuple[int, int]]] = {}
         for number, mine in enumerate(asked):
             for of, place, held, type, value in self._possible(number, mine, group, bounds):
@@ -165,6 +156,29 @@ class Looking:
         if waiting and self.pair is not None and self.pair[1] in batch.schema.names:
             host = next(part for part in group if part.looked.name == self.pair[0])
             yield from self._apart_urls(host, waiting, batch)
+
+    def _cut(
+        self,
+        group: list[Part],
+        texts: pa.Array,
+        bounds: I64,
+        hits: list[list[Hit]],
+        asked: list[list[tuple[I64, I64]]],
+        near: dict[str, list[I64]],
+    ) -> None:
+        """Cut texts into runs and look these up. Filled are, all by the texts' places: `hits` with addresses, `asked`
+        with what may stand where, `near` with where signs are. `bounds`: where each part's texts begin."""
+        for begin, share in shares(texts):
+            cut = runs(share)
+            four = fours(cut.text, cut.start, cut.length, cut.code) if self._fours else (_NONE, _NONE)
+            if self.seen is not None:
+                self._keep(group, bounds, begin, cut, four)
+            for mine, wanted in zip(asked, self.wanted, strict=True):
+                holding = self._holding(wanted, group)
+                mine += [(at + begin, by) for at, by in _candidates(wanted, cut, four, bounds - begin, holding)]
+            self._sixes(group, bounds, begin, cut, share, hits)
+            for type, places in near.items():
+                places.append(signed(cut.text, cut.ends, SIGNS[type]) + begin)
 
     def _possible(
         self, number: int, found: list[tuple[I64, I64]], group: list[Part], bounds: I64
@@ -339,6 +353,24 @@ def _owned(wanted: Wanted, places: I64, begins: I64, bounds: I64, holding: Flags
         each = count[key[mine]]
         within = np.arange(int(each.sum())) - np.repeat(np.cumsum(each) - each, each)
         yield np.repeat(places[mine], each), numbers[held[np.repeat(first[key[mine]], each) + within]]
+
+
+def _by_value(
+    words: Words, hits: list[list[Hit]], asked: list[list[tuple[I64, I64]]], near: dict[str, list[I64]]
+) -> tuple[list[list[Hit]], list[list[tuple[I64, I64]]], dict[str, list[I64]]]:
+    """What `Looking._cut` found in the words of a part, by its values."""
+    told = []
+    for own in hits:
+        places, which = words.values(np.fromiter((hit.place for hit in own), np.int64, len(own)))
+        told.append([replace(own[of], place=place) for place, of in zip(places.tolist(), which.tolist(), strict=True)])
+    spread = []
+    for found in asked:
+        mine = []
+        for at, by in found:
+            places, which = words.values(at)
+            mine.append((places, by[which]))
+        spread.append(mine)
+    return told, spread, {type: [_once(words.values(np.concatenate(at))[0])] for type, at in near.items()}
 
 
 def _once(numbers: I64) -> I64:

@@ -27,6 +27,7 @@ AT_ONCE = 1 << 18  # bytes, so that what is worked on stays near the processor
 TRIMS = 4  # joiners at one end of a run that are taken off one by one
 NUMBER = 25  # bytes from which a run of digits may be a hash, or an account of money
 _FOUR, _DIGITS = np.uint64(0xF0F0F0F0), np.uint64(0x30303030)
+_DECIMAL = frozenset("0123456789")
 _NOTHING = pa.array([""])
 _MASKS = np.array([(1 << (8 * n)) - 1 for n in range(8)] + [2**64 - 1], dtype=np.uint64)
 _SEED, _FACTOR = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
@@ -141,7 +142,8 @@ def _numbers(text: U8, start: I64, length: I64, word: U64) -> npt.NDArray[np.boo
 
 def number_like(run: str) -> bool:
     """Whether a run begins with four digits, ends with one and is no hash: nothing is looked up by such."""
-    return len(run.encode()) < NUMBER and run[:4].isdigit() and run[:4].isascii() and run[-1:] in set("0123456789")
+    head = run[:4]
+    return head.isdigit() and head.isascii() and run[-1:] in _DECIMAL and len(run.encode()) < NUMBER
 
 
 def _cut(inside: npt.NDArray[np.bool_]) -> tuple[I64, I64]:
