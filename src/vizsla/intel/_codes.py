@@ -41,6 +41,7 @@ def ssdeep(text: str) -> str:
 
 
 def tlsh(text: str) -> str:
+    """A TLSH digest. Raises ValueError where it is none."""
     found = _TLSH.fullmatch(text.strip().lower())
     if found is None:
         raise ValueError("not a TLSH: 70 hexadecimal digits")
@@ -48,6 +49,7 @@ def tlsh(text: str) -> str:
 
 
 def ja4(text: str) -> str:
+    """A JA4 fingerprint of a TLS client. Raises ValueError where it is none."""
     value = text.strip().lower()
     if not _JA4.fullmatch(value):
         raise ValueError("not a JA4 fingerprint, as in t13d1516h2_8daaf6152771_02713d6af862")
@@ -55,6 +57,7 @@ def ja4(text: str) -> str:
 
 
 def ja4s(text: str) -> str:
+    """A JA4S fingerprint of a TLS server. Raises ValueError where it is none."""
     value = text.strip().lower()
     if not _JA4S.fullmatch(value):
         raise ValueError("not a JA4S fingerprint, as in t130200_1301_a56c5b993250")
@@ -85,6 +88,7 @@ def certificate_fingerprint(text: str) -> str:
 
 
 def cve(text: str) -> str:
+    """A CVE number in capitals. Raises ValueError where it is none."""
     found = _CVE.fullmatch(text.strip().upper())
     if found is None:
         raise ValueError("not a CVE's number, as in CVE-2021-44228")
@@ -92,6 +96,7 @@ def cve(text: str) -> str:
 
 
 def asn(text: str) -> str:
+    """'AS64496', of 'AS64496' or '64496'. Raises ValueError where it is none."""
     found = _ASN.fullmatch(text.strip().upper())
     if found is None or not 0 < int(found[1]) < 1 << 32:
         raise ValueError("not the number of an autonomous system, as in AS64496")

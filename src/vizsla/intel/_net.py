@@ -87,6 +87,7 @@ def _known(name: str) -> bool:
 
 
 def urls(s: Pieces) -> None:
+    """Marks URLs, defanged or not."""
     if "://" not in s.text:
         return
 
@@ -103,6 +104,7 @@ def urls(s: Pieces) -> None:
 
 
 def emails(s: Pieces) -> None:
+    """Marks addresses of mail."""
     if "@" not in s.text and "\ue001" not in s.text:
         return
 
@@ -175,6 +177,8 @@ def sited(s: Pieces) -> None:
 
 
 def addresses(s: Pieces) -> None:
+    """Marks IP addresses and networks."""
+
     def v4(found: re.Match[str]) -> int | None:
         raw = found["address"]
         address = _address(plain(raw))
@@ -210,6 +214,8 @@ def addresses(s: Pieces) -> None:
 
 
 def hosts(s: Pieces) -> None:
+    """Marks names of hosts."""
+
     def host(found: re.Match[str]) -> int | None:
         raw = found["host"]
         start, end = found.start(), found.end()

@@ -32,6 +32,7 @@ def address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 
 def ipv4(text: str) -> str:
+    """An IPv4 address in dotted decimals. Raises ValueError where it is none."""
     found = address(text)
     if found.version != 4:
         raise ValueError("an IPv6 address, not an IPv4 one")
@@ -39,6 +40,7 @@ def ipv4(text: str) -> str:
 
 
 def ipv6(text: str) -> str:
+    """An IPv6 address, compressed. Raises ValueError where it is none."""
     found = address(text)
     if found.version != 6:
         raise ValueError("an IPv4 address, not an IPv6 one")

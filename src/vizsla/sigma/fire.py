@@ -147,10 +147,12 @@ class Chunk:
 
     @property
     def span(self) -> int:
+        """How long a window is, in microseconds."""
         return self.asked.seconds * SECOND
 
     @property
     def ordered(self) -> bool:
+        """Whether events must come in the order of the rules."""
         return self.asked.kind.startswith("temporal_ordered")
 
     def plain(self) -> Iterator[tuple[Windows, I64, int]]:
