@@ -203,7 +203,7 @@ def test_lines_beyond_what_is_shown_never_cost_the_ledger(
 def test_nothing_at_all() -> None:
     nothing = Tallied()
     played, ranked = replay(nothing, rarity.learn(nothing))
-    assert (len(played.bits), patterns(ranked, {})) == (0, [])
+    assert (len(played.bits), list(patterns(ranked, {}))) == (0, [])
     assert played.expected(1.0, 1.0, 3.0) == 3.0
 
 

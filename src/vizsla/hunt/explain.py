@@ -59,19 +59,21 @@ def weighed(finding: Finding, known: assets.Assets) -> Finding:
 
 
 def explain(
-    engine: Engine, scans: Sequence[Scan], stage: Stage, findings: Sequence[Finding], known: assets.Assets
+    engine: Engine,
+    scans: Sequence[Scan],
+    stage: Stage,
+    findings: Sequence[Finding],
+    by_id: Mapping[str, assemble.Pattern],
 ) -> dict[str, Finding]:
-    """Findings with their evidence, by id; one pass over the events for all of them."""
+    """Findings with their evidence, by id; one pass over the events for all of them. `by_id`: their patterns."""
     if not findings:
         return {}
-    wanted = {f.id for f in findings}
-    chosen = [p for p in assemble.patterns(stage.ranked, stage.tallied.words) if p.id in wanted]
+    chosen = [by_id[finding.id] for finding in findings]
     rows = assemble.lines(stage.ranked, chosen)
     events = assemble.picked(engine, scans, stage.tallied, stage.ranked, rows)
     listed = [line for lines in rows.values() for line in lines]
     named = telling.fetched(engine, scans, stage.seen.observed, stage.tallied, stage.ranked, listed)
     met = _hits(engine, scans, stage, listed)
-    by_id = {p.id: p for p in chosen}
     explained = {}
     for finding in findings:
         lines = rows[by_id[finding.id].episode]

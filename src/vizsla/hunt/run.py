@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from vizsla import analytics
 from vizsla.analytic import Analytic, Builtin
@@ -109,9 +110,10 @@ def _hunt(
     request = request if _asks(request) else replace(request, top=TOP if _ranks(asked) else ALL_HITS)
     within = _within_reach(request, every, known)
     ranked = order.rank(weighed(bare(stage, p), known) for p in within)
+    by_id = {p.id: p for p in within}
     explained: dict[str, Finding] = {}
     if request.user or request.by == "user":
-        explained = explain(engine, scans, stage, ranked[:EXPLAINED], known)
+        explained = explain(engine, scans, stage, ranked[:EXPLAINED], by_id)
         ranked = tuple(explained.get(f.id, f) for f in ranked)
         if request.user:
             ranked = tuple(f for f in ranked if f.id in explained and _of_user(f, request.user))
@@ -122,7 +124,7 @@ def _hunt(
     if progress:
         progress(0, 0, "explaining findings")
     missing = [f for f in kept if f.id not in explained]
-    explained |= explain(engine, scans, stage, missing, known)
+    explained |= explain(engine, scans, stage, missing, by_id)
     shown = fill(engine, lake, [explained[f.id] for f in kept], scans, KEPT)
     heard = stage.model.past
     hosts = {host for finding in shown for host in finding.instance_hosts}
@@ -133,7 +135,7 @@ def _hunt(
         findings=final,
         cut=_honest(cut, stage),
         report=report,
-        scores=tuple(f.bits for f in ordered) + tuple(p.bits for p in every[len(within) :]),
+        scores=tuple(f.bits for f in ordered) + tuple(every.bits[len(within) :].tolist()),
         traffic=traffic(engine, lake, scans),
         ranking=ranking,
         hits=tuple(hit for one in stage.met for hit in one.summary()),
@@ -146,15 +148,13 @@ def _ranks(asked: Mapping[str, Analytic | Builtin]) -> bool:
     return any(not (isinstance(one, Builtin) and one.hits) for one in asked.values())
 
 
-def _within_reach(
-    request: HuntRequest, every: Sequence[assemble.Pattern], known: assets.Assets
-) -> Sequence[assemble.Pattern]:
+def _within_reach(request: HuntRequest, every: assemble.Patterns, known: assets.Assets) -> Sequence[assemble.Pattern]:
     """The patterns that can be among those shown: where nothing but `top` cuts, the strongest and their equals."""
     plain = request.by == "finding" and not request.user and not known and request.tier is None and request.fdr is None
     if not plain or request.budget is not None or request.top is None or request.top >= len(every):
         return every
-    least = every[request.top - 1].bits - 10**-order.DIGITS
-    return every[: bisect_right(every, -least, key=lambda pattern: -pattern.bits)]
+    least = every.bits[request.top - 1] - 10**-order.DIGITS
+    return every[: int(np.searchsorted(-every.bits, -least, side="right"))]
 
 
 def _asks(request: HuntRequest) -> bool:

@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import overload
 
 import numpy as np
 import pyarrow as pa
 
-from vizsla.analytics.rarity.encode import I64, code_of, mixed
+from vizsla.analytics.rarity.encode import I64, U64, code_of, mixed
 from vizsla.analytics.rarity.fields import profile
 from vizsla.analytics.rarity.model import Model, Tallied
 from vizsla.analytics.rarity.pick import A_TIE, KEY, Pick, tie_key, where_key
@@ -48,37 +49,58 @@ class Pattern:
     episodes: tuple[int, ...] = ()  # all of them
 
 
-def patterns(ranked: Ranked, words: Mapping[int, str]) -> list[Pattern]:
-    """All episodes with evidence, one per pattern, strongest first; ties by surprisal, then by id."""
-    found = ranked.episodes
-    if not len(found.bits):
-        return []
-    shown = _shown(ranked)
-    first = _first_time(ranked)
-    groups: dict[str, list[int]] = defaultdict(list)
-    ids = [f"{code:016x}" for code in mixed(found.anchor, found.host, (first // SLICE).astype(np.uint64)).tolist()]
-    for place, key in enumerate(shown):
-        groups[key].append(place)
-    made = []
-    for key, places in groups.items():
-        places.sort(key=lambda p: (-found.bits[p], -found.surprisal[p], ids[p]))
-        lead = places[0]
-        hosts = tuple(sorted({words.get(int(found.host[p]), "") for p in places}))
-        when = datetime.fromtimestamp(int(first[lead]) / 1e6, UTC)
-        made.append(
-            Pattern(
-                ids[lead],
-                key,
-                lead,
-                len(places),
-                hosts,
-                float(found.bits[lead]),
-                float(found.surprisal[lead]),
-                when,
-                tuple(places),
-            )
+class Patterns(Sequence[Pattern]):
+    """All patterns, the strongest first; ties by surprisal, then by id. Numbers, of which a Pattern is made when it is
+    asked for: there may be a million."""
+
+    def __init__(self, ranked: Ranked, words: Mapping[int, str]) -> None:
+        self._found, self._words = ranked.episodes, words
+        found = self._found
+        self._first = _first_time(ranked)
+        self._id = mixed(found.anchor, found.host, (self._first // SLICE).astype(np.uint64))
+        self._key = _shown(ranked)
+        # Places of episodes, those of one pattern together, the strongest of each first.
+        order = np.lexsort((self._id, -found.surprisal, -found.bits, self._key))
+        keys = self._key[order]
+        begins = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]) if len(order) else np.zeros(0, np.int64)
+        counts = np.diff(np.r_[begins, len(order)])
+        lead = order[begins]
+        ranks = np.lexsort((self._id[lead], -found.surprisal[lead], -found.bits[lead]))
+        self._places, self._begins, self._counts = order, begins[ranks], counts[ranks]
+        self.bits = found.bits[lead[ranks]]
+
+    def __len__(self) -> int:
+        return len(self.bits)
+
+    @overload
+    def __getitem__(self, at: int) -> Pattern: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Pattern]: ...
+    def __getitem__(self, at: int | slice) -> Pattern | list[Pattern]:
+        if isinstance(at, slice):
+            return [self._made(n) for n in range(*at.indices(len(self)))]
+        return self._made(range(len(self))[at])
+
+    def _made(self, number: int) -> Pattern:
+        begin = int(self._begins[number])
+        places = self._places[begin : begin + int(self._counts[number])].tolist()
+        lead, found = places[0], self._found
+        return Pattern(
+            id=f"{int(self._id[lead]):016x}",
+            pattern_id=f"{int(self._key[lead]):016x}",
+            episode=lead,
+            instances=len(places),
+            hosts=tuple(sorted({self._words.get(int(host), "") for host in found.host[places].tolist()})),
+            bits=float(found.bits[lead]),
+            surprisal=float(found.surprisal[lead]),
+            start=datetime.fromtimestamp(int(self._first[lead]) / 1e6, UTC),
+            episodes=tuple(places),
         )
-    return sorted(made, key=lambda p: (-p.bits, -p.surprisal, p.id))
+
+
+def patterns(ranked: Ranked, words: Mapping[int, str]) -> Patterns:
+    """All episodes with evidence, one per pattern, strongest first; ties by surprisal, then by id."""
+    return Patterns(ranked, words)
 
 
 def _best(ranked: Ranked) -> I64:
@@ -94,8 +116,8 @@ def _best(ranked: Ranked) -> I64:
     return in_slice[order[new]]
 
 
-def _shown(ranked: Ranked) -> list[str]:
-    """Per episode, a code of what counts in it: kinds and patterns, whatever host, user or time."""
+def _shown(ranked: Ranked) -> U64:
+    """Per episode, a code of what counts in it: kinds and patterns, whatever host, user or time; else its place."""
     lit, ties = ranked.lit, ranked.ties
     best = _best(ranked)
     units = ties.unit[lit.at[best]]
@@ -110,7 +132,7 @@ def _shown(ranked: Ranked) -> list[str]:
     place = np.searchsorted(ranked.episodes.window, lit.window[best])
     total = np.zeros(len(ranked.episodes.bits), dtype=np.uint64)
     np.add.at(total, place, codes)  # a sum: the order of families does not matter
-    return [f"{code:016x}" if code else f"{i:016x}" for i, code in enumerate(total.tolist())]
+    return np.where(total == 0, np.arange(len(total), dtype=np.uint64), total)
 
 
 def _first_time(ranked: Ranked) -> I64:
