@@ -23,6 +23,9 @@ _PAGES = (".html", ".htm", ".xhtml", ".mhtml")
 _CODE = (".py", ".js", ".ps1", ".sh", ".rb", ".go", ".c", ".cpp", ".h", ".java", ".cs", ".vbs", ".pl", ".rs", ".lua")
 _HTML = re.compile(rb"<!doctype html|<html[\s>]|<head[\s>]|<body[\s>]", re.IGNORECASE)
 _TLP = re.compile(r"\bTLP\s?[:\-–]\s?(?P<tlp>WHITE|CLEAR|GREEN|AMBER\s?\+\s?STRICT|AMBER|RED)\b", re.IGNORECASE)
+# Colours and other codes of terminals, in what was pasted from one; of a link its target stays.
+_CODES = re.compile(r"\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]")
+_LINKS = re.compile(r"\x1b\][0-9]{1,4};[^;\x1b\x07]{0,200};?|\x1b\\|\x07")
 
 
 class _Report:
@@ -72,7 +75,12 @@ class _Report:
 
 def _text_units(path: Path) -> Iterator[Unit | Refused]:
     with path.open("rb") as stream:
-        yield from units(lines_of(decoded(stream)))
+        yield from units(map(_uncoded, lines_of(decoded(stream))))
+
+
+def _uncoded(line: str) -> str:
+    """A line without what only a terminal reads."""
+    return _LINKS.sub(" ", _CODES.sub("", line)) if "\x1b" in line else line
 
 
 def told(parts: Iterator[Unit | Refused], feed: str, document: str) -> Iterator[Read]:

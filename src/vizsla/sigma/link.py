@@ -10,6 +10,9 @@ from vizsla.nouns.indicator import Refused
 from vizsla.sigma.plain import version
 from vizsla.sigma.rule import And, Condition, Filter, Not, Rule, Test
 
+DEEP = 12  # correlations over correlations, at most: each is looked at by the way of all above it
+WAYS = 200  # ways down through the correlations below one, at most: where they share what is below, ways multiply
+
 
 def narrowed(rules: Sequence[Rule], filters: Sequence[Filter]) -> tuple[list[Rule], list[Refused]]:
     """The rules, each narrowed by the filters that fit it; and the filters that fit none."""
@@ -41,6 +44,7 @@ def linked(rules: Sequence[Rule], speaking: Collection[str]) -> tuple[list[Rule]
     waiting = {rule.id: rule for rule in rules if rule.correlation is not None}
     refused: list[Refused] = []
     resolved: dict[str, Rule] = {}
+    below: dict[str, tuple[int, int]] = {}
     for rule in list(waiting.values()):
         try:
             resolved[rule.id] = _resolved(rule, ids, names)
@@ -48,9 +52,23 @@ def linked(rules: Sequence[Rule], speaking: Collection[str]) -> tuple[list[Rule]
             refused.append(Refused(rule.file, error.what))
     while ready := [r for r in resolved.values() if r.correlation and all(of in kept for of in r.correlation.rules)]:
         for rule in ready:
-            kept[rule.id] = resolved.pop(rule.id)
+            own = resolved.pop(rule.id)
+            below[own.id] = _below(own, below)
+            deep, ways = below[own.id]
+            if deep > DEEP or ways > WAYS:
+                why = f"correlations over correlations: {DEEP} deep and {WAYS} ways down are the most"
+                refused.append(Refused(own.file, why))
+            else:
+                kept[own.id] = own
     refused += [Refused(r.file, "a correlation that speaks of itself, or of one refused") for r in resolved.values()]
     return _quieted(kept.values(), speaking), refused
+
+
+def _below(rule: Rule, below: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+    """How many correlations stand below one another here, this one too, and how many ways lead down through them."""
+    assert rule.correlation is not None
+    under = [below[of] for of in rule.correlation.rules if of in below]
+    return 1 + max((deep for deep, _ in under), default=0), 1 + sum(ways for _, ways in under)
 
 
 def _resolved(rule: Rule, ids: Mapping[str, Rule], names: Mapping[str, str]) -> Rule:

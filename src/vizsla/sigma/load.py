@@ -10,6 +10,7 @@ from typing import Any
 
 from vizsla.errors import RuleError
 from vizsla.nouns.indicator import Refused
+from vizsla.safe import shortened
 from vizsla.sigma.documents import Document, Text, documents, texts
 from vizsla.sigma.link import linked, narrowed
 from vizsla.sigma.plain import digest, version
@@ -17,6 +18,7 @@ from vizsla.sigma.rule import Filter, LogSource, Rule
 
 LEVELS = ("informational", "low", "medium", "high", "critical")
 STATUSES = ("unsupported", "deprecated", "experimental", "test", "stable")
+REASON = 400  # characters of why a rule cannot be used
 _KEYS = ("detection", "correlation", "filter", "action")
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, OverflowError)
 
@@ -314,6 +316,6 @@ def _plain(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "nested too deep"
     said = " ".join(str(error).split())
-    return (
-        said if isinstance(error, ValueError) and said else f"not written as a rule is ({type(error).__name__}: {said})"
-    )[:400]
+    if not (isinstance(error, ValueError) and said):
+        said = f"not written as a rule is ({type(error).__name__}: {said})"
+    return shortened(said, REASON)  # the reason stands at its end, behind the whole of what it is about
