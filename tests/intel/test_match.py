@@ -387,13 +387,14 @@ def test_spark_gives_the_same(tmp_path):
 
 LONG = [
     ("domain", "evil.example.com"), ("ipv4", "203.0.113.9"), ("cidr", "198.51.100.0/24"), ("ipv6", "2001:db8::1"),
-    ("file_name", "dropper kit.exe"), ("file_path", "c:\\odd folder\\loader one.dll"), ("registry_key", "hkcu\\software\\12345678"),
+    ("file_name", "dropper kit.exe"), ("file_path", "c:\\odd folder\\loader one.dll"),
+    ("registry_key", "hkcu\\software\\12345678"),
     ("url", "http://bad.example.net/gate.php"), ("email", "who@odd.example.org"), ("sha256", "ab" * 32),
 ]  # fmt: skip
 PLANTED = [
     "http://evil.example.com/x", "203.0.113.9", "198.51.100.77", "[2001:DB8::1]:80", "c:\\t\\dropper kit.exe",
-    "\"C:\\Odd Folder\\Loader One.dll\"", "HKCU\\Software\\12345678\\Run", "http://bad.example.net/gate.php", "who@odd.example.org",
-    "AB" * 32, "a 2001:db8::1 b 2001:db8::1", "Ünïcode EVIL.example.com",
+    "\"C:\\Odd Folder\\Loader One.dll\"", "HKCU\\Software\\12345678\\Run", "http://bad.example.net/gate.php",
+    "who@odd.example.org", "AB" * 32, "a 2001:db8::1 b 2001:db8::1", "Ünïcode EVIL.example.com",
 ]  # fmt: skip
 
 
@@ -404,10 +405,8 @@ def test_many_long_values_are_told_apart_by_words_and_nothing_changes(tmp_path, 
     from vizsla.intel.seen import Seen
     from vizsla.intel.wordwise import Words
 
-    lines = [
-        f"C:\\Windows\\System32\\tool.exe --first --second  --number {i} {PLANTED[i // 7 % len(PLANTED)] if i % 7 == 0 else 'plain'} -q"
-        for i in range(6_000)
-    ]
+    last = [PLANTED[i // 7 % len(PLANTED)] if i % 7 == 0 else "plain" for i in range(6_000)]
+    lines = [f"C:\\Windows\\System32\\tool.exe --first --second  --number {i} {x} -q" for i, x in enumerate(last)]
     assert Words.of(pa.array(lines)) is not None
     folder = prepare(table_of(LONG), tmp_path / "wanted")
     batch = pa.record_batch({SYSMON.name: pa.array(lines, pa.string())})
