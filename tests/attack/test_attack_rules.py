@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from attack_tools import event, lines, run
+from attack_tools import HOSTILE, event, lines, run
 
 from vizsla.sigma.load import load
 
@@ -57,3 +58,24 @@ def test_a_refusal_says_why_to_its_end(tmp_path: Path) -> None:
     (refused,) = load([tmp_path / "r.yml"]).refused
     assert len(refused.reason) <= 400
     assert refused.reason.endswith("a regular expression of 16892 characters: 16384 are the most"), refused.reason
+
+
+def test_what_the_author_says_is_shown(tmp_path: Path) -> None:
+    """Id, tags and notes of a rule stand with its evidence, in full and harmless; a thousand rules fill no screen."""
+    own = EVERY.replace("id: every", f"id: one\ndescription: {json.dumps(HOSTILE)}\ntags: [attack.t1059]").replace(
+        "level: low", "level: high\nfalsepositives: [Administrators who look around]"
+    )
+    more = "".join("---\n" + EVERY.replace("every", f"more{n}") for n in range(100))
+    (tmp_path / "rules.yml").write_text(own + more, encoding="utf-8")
+    log = lines(tmp_path / "log.jsonl", [event(1)])
+    lake, page = tmp_path / "lake", tmp_path / "r.html"
+    found = run("hunt", log, "--lake", lake, "--rules", tmp_path / "rules.yml", "--analytic", "sigma", "-o", page)
+    assert found.code == 0, found.said
+    shown = run("show", "1", "--lake", lake)
+    said = " ".join(shown.out.split())
+    for text in ("id: one", "harmless where: Administrators who look around", "tags: attack.t1059"):
+        assert text in said
+        assert text in page.read_text(encoding="utf-8")
+    assert "61 more lines of evidence" in said
+    assert shown.out.count("(low) met Image") < 100
+    assert "<script>alert" not in page.read_text(encoding="utf-8")

@@ -18,6 +18,24 @@ if TYPE_CHECKING:
 
 _VALUE = 400  # of a native field
 _EVENTS = 30  # of the timeline
+_LINES = 40  # of evidence that are shown though they add nothing
+_SAID = 600  # of what an author says
+_FEW = 8  # entries of a list that an author gave
+_TOLD = {
+    "id": "id",
+    "description": "says",
+    "falsepositives": "harmless where",
+    "context": "stood in",
+    "feeds": "feeds",
+    "confidence": "confidence",
+    "malware": "malware",
+    "actors": "actors",
+    "tags": "tags",
+    "status": "status",
+    "references": "see",
+    "author": "author",
+    "file": "file",
+}
 _INDENT = "  "
 
 
@@ -71,9 +89,18 @@ def _head(finding: Finding) -> Text:
 
 
 def _why(finding: Finding) -> Iterator[Text]:
+    from rich.text import Text
+
     yield _title("Why")
+    left = 0
     for number, evidence in enumerate(finding.evidence, start=1):
-        yield _evidence(number, evidence)
+        if number <= _LINES or evidence.bits:
+            yield _evidence(number, evidence)
+        else:
+            left += 1
+    if left:
+        lines = words.counted(left, "more line", "more lines")
+        yield Text(f"{lines} of evidence, each worth nothing beside these: `vizsla show {finding.id} --json` has them.")
 
 
 def _evidence(number: int, evidence: Evidence) -> Text:
@@ -95,7 +122,21 @@ def _evidence(number: int, evidence: Evidence) -> Text:
     told.append("\n   " + " · ".join(extra), style="dim")
     for reason in evidence.reasons:
         told.append("\n").append_text(_reason(reason))
+    for name, value in said(evidence):
+        told.append(f"\n{_INDENT} - {name}: ", style="dim").append(shortened(visible(value), _SAID))
     return told
+
+
+def said(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """What the author of a rule, or the feeds of an indicator, say beside its name: (what, text)."""
+    record = evidence.rule or evidence.indicator or {}
+    for key, name in _TOLD.items():
+        value = record.get(key)
+        if isinstance(value, list | tuple):
+            more = f" and {words.number(len(value) - _FEW)} more" if len(value) > _FEW else ""
+            value = "; ".join(str(one) for one in value[:_FEW]) + more
+        if value not in (None, ""):
+            yield name, str(value)
 
 
 def _reason(reason: Reason) -> Text:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from vizsla import charts
 from vizsla.charts.ledger import ledger_rows
 from vizsla.faces import footer, hits, words
-from vizsla.faces.detail import timeline
+from vizsla.faces.detail import said, timeline
 from vizsla.faces.lineage import tree_rows
 from vizsla.faces.redact import redacted, tells_a_secret
 from vizsla.faces.table import short, where
@@ -96,6 +96,7 @@ def estimate(result: HuntResult, limits: Limits) -> int:
     for finding in result.findings[: limits.told]:
         for evidence in finding.evidence[: limits.evidence]:
             total += sum(min(len(r.raw), limits.value) + 200 for r in evidence.reasons[: limits.reasons])
+            total += sum(min(len(text), limits.value) + 60 for _, text in said(evidence))
         for event in timeline(finding)[: limits.events]:
             values = list(event.native.values())[: limits.fields]
             total += sum(min(len(str(v)), limits.value) + 30 for v in values)
@@ -158,7 +159,7 @@ def environment() -> Environment:
         often=words.how_often, prevalence=words.prevalence, program=program, short=short, hush=redacted,
     )  # fmt: skip
     known.globals.update(
-        where=where, span=words.period, tree_rows=tree_rows, bars=bars, timeline=timeline, native=native,
+        where=where, span=words.period, tree_rows=tree_rows, bars=bars, timeline=timeline, said=said, native=native,
         counted=words.counted, usual=hits.usual, hosts_of=hits.where, harmless=hits.harmless, TITLE=_TITLE,
     )  # fmt: skip
     return known
