@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
@@ -42,9 +44,10 @@ _RUNS = pa.schema(
 
 
 def save(lake: Lake, result: HuntResult, *, at: datetime | None = None) -> str:
-    """Keep a run's findings; returns the run's id. A run without findings is kept too. `at`: now, unless told."""
-    from deltalake import write_deltalake
+    """Keep a run's findings; returns the run's id. A run without findings is kept too. `at`: now, unless told.
 
+    Raises LakeError where the lake cannot be written.
+    """
     from vizsla.faces.jsonl import line
 
     moment = at or datetime.now(UTC)
@@ -63,7 +66,7 @@ def save(lake: Lake, result: HuntResult, *, at: datetime | None = None) -> str:
         for f in result.findings
     ]
     if rows:
-        write_deltalake(_place(lake, "found"), pa.Table.from_pylist(rows, schema=_SCHEMA), mode="append")
+        _append(lake, "found", pa.Table.from_pylist(rows, schema=_SCHEMA))
     account = {
         "run": run,
         "at": moment,
@@ -74,8 +77,23 @@ def save(lake: Lake, result: HuntResult, *, at: datetime | None = None) -> str:
         "format": FORMAT,
     }
     # The run is written last: one that a crash cut short is not listed, and its findings are not found.
-    write_deltalake(_place(lake, "runs"), pa.Table.from_pylist([account], schema=_RUNS), mode="append")
+    _append(lake, "runs", pa.Table.from_pylist([account], schema=_RUNS))
     return run
+
+
+def _append(lake: Lake, name: str, rows: pa.Table) -> None:
+    from deltalake import write_deltalake
+    from deltalake.exceptions import DeltaError
+
+    place = _place(lake, name)
+    fix = "check its permissions and free space"
+    held = [folder for folder in (Path(place), Path(place, "_delta_log")) if folder.is_dir()]
+    if not all(os.access(folder, os.W_OK) for folder in held or [Path(place).parent]):
+        raise LakeError("the lake cannot be written: Permission denied", where=place, fix=fix)
+    try:
+        write_deltalake(place, rows, mode="append")
+    except (DeltaError, OSError) as error:
+        raise LakeError(f"the lake cannot be written: {error}", where=place, fix=fix) from error
 
 
 def runs(lake: Lake) -> pa.Table:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
+import pytest
 from attack_tools import HOSTILE, event, lines, run
 
+from vizsla.findings import runs
+from vizsla.lake import Lake
 from vizsla.sigma.load import load
 
 EVERY = """title: every
@@ -79,3 +83,30 @@ def test_what_the_author_says_is_shown(tmp_path: Path) -> None:
     assert "61 more lines of evidence" in said
     assert shown.out.count("(low) met Image") < 100
     assert "<script>alert" not in page.read_text(encoding="utf-8")
+
+
+def test_a_lake_that_is_only_for_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evidence that nobody may write: what is found is told, and that it is not kept."""
+    (tmp_path / "rules.yml").write_text(EVERY, encoding="utf-8")
+    log = lines(tmp_path / "log.jsonl", [event(1)])
+    hunting = ("hunt", "--lake", tmp_path / "lake", "--rules", tmp_path / "rules.yml", "--analytic", "sigma")
+    first = run("hunt", log, *hunting[1:])
+    assert first.code == 0 and "not kept" not in first.said
+    monkeypatch.setattr(os, "access", lambda place, mode: False)  # whoever runs this may be root
+    again = run(*hunting)
+    assert again.code == 0
+    said = " ".join(again.said.split())
+    assert "Met: 1 rule, 1 event." in said
+    assert "findings not kept" in said
+    assert "the lake cannot be written: Permission denied" in said
+    monkeypatch.undo()
+    assert len(runs(Lake.open(tmp_path / "lake"))) == 1
+
+
+def test_a_correlation_that_hushes_a_rule_is_told_of(tmp_path: Path) -> None:
+    """Whoever adds a correlation takes the voice of the rules that it names: a hunt says so."""
+    hushed = correlation("never", "every").replace("gte: 1", "gte: 1000")
+    assert "rules that only correlations speak for, as they ask: 1; their own hits are not told" in hunted(
+        tmp_path, hushed
+    )
+    assert "only correlations speak for" not in hunted(tmp_path, "")

@@ -18,7 +18,7 @@ from vizsla.baseline import Baseline, BaselineStore
 from vizsla.baseline.store import read_folder
 from vizsla.engine import Engine
 from vizsla.engines import connect
-from vizsla.errors import UsageError
+from vizsla.errors import LakeError, UsageError
 from vizsla.hunt.about import account, traffic
 from vizsla.hunt.explain import bare, explain, weighed
 from vizsla.hunt.knowledge import advice, knowledge
@@ -61,7 +61,12 @@ def hunt(request: HuntRequest, progress: Progress | None = None) -> HuntResult:
         if request.lake is not None:
             from vizsla.findings import save
 
-            save(lake, result)
+            try:
+                save(lake, result)
+            except (
+                LakeError
+            ) as error:  # a lake of evidence may be only for reading: what was found is told all the same
+                result.report.notes.append(f"findings not kept, `vizsla show` will not know them: {error.what}")
         return result
 
 

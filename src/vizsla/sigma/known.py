@@ -88,6 +88,9 @@ class SigmaRules:
             why = Counter(one.reason for one in self._unmatched).most_common(3)
             reasons = "; ".join(f"{count:,}: {reason}" for reason, count in why)
             told[0] += f", {len(self._unmatched):,} have no data here ({reasons}; vizsla rules list says it of each)"
+        quiet = len(self.silent())
+        if quiet:
+            told.append(f"rules that only correlations speak for, as they ask: {quiet:,}; their own hits are not told")
         refused = self.loaded.refused
         told += [f"rule not loaded: {one.place}: {one.reason}" for one in refused[:TOLD]]
         if len(refused) > TOLD:
