@@ -63,9 +63,7 @@ def hunt(request: HuntRequest, progress: Progress | None = None) -> HuntResult:
 
             try:
                 save(lake, result)
-            except (
-                LakeError
-            ) as error:  # a lake of evidence may be only for reading: what was found is told all the same
+            except LakeError as error:  # evidence may be only for reading: what was found is told all the same
                 result.report.notes.append(f"findings not kept, `vizsla show` will not know them: {error.what}")
         return result
 
