@@ -147,9 +147,10 @@ def _reason(reason: Reason) -> Text:
         told.append(visible(reason.text))
     else:
         told.append(visible(reason.field), style="cyan").append(" = ").append(shortened(visible(reason.raw), _VALUE))
-    told.append(
-        f"\n{_INDENT}   {words.prevalence(reason)}, {words.bits(reason.surprisal)} bits of surprisal", style="dim"
-    )
+    if words.compares(reason):
+        told.append(
+            f"\n{_INDENT}   {words.prevalence(reason)}, {words.bits(reason.surprisal)} bits of surprisal", style="dim"
+        )
     if reason.given:
         told.append(f", given {visible(reason.given)}", style="dim")
     if reason.seen and reason.first:

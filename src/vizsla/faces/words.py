@@ -104,6 +104,11 @@ def hosts(finding: Finding) -> tuple[str, ...]:
     return tuple(dict.fromkeys(event.host for e in finding.evidence for event in e.events if event.host))
 
 
+def compares(reason: Reason) -> bool:
+    """Whether a reason rests on counts of events; one in its author's own words may not."""
+    return reason.of > 0 or not reason.text
+
+
 def prevalence(reason: Reason) -> str:
     """'3 of 312,441 events on 1 of 5 hosts' or 'never in 312,441 events on 5 hosts'."""
     if reason.of <= 0:

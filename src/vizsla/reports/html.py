@@ -160,7 +160,8 @@ def environment() -> Environment:
     )  # fmt: skip
     known.globals.update(
         where=where, span=words.period, tree_rows=tree_rows, bars=bars, timeline=timeline, said=said, native=native,
-        counted=words.counted, usual=hits.usual, hosts_of=hits.where, harmless=hits.harmless, TITLE=_TITLE,
+        counted=words.counted, compares=words.compares, usual=hits.usual, hosts_of=hits.where,
+        harmless=hits.harmless, TITLE=_TITLE,
     )  # fmt: skip
     return known
 

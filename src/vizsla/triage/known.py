@@ -66,6 +66,13 @@ class Worth:
     host_days: int
     hosts: int
 
+    def quiet(self) -> dict[str, int] | None:
+        """The same as a finding's JSON has it; None where it was not looked for on quiet days."""
+        if self.usual is None:
+            return None
+        return {"host_days": self.usual.days, "of_host_days": self.host_days, "hosts": self.usual.hosts,
+                "of_hosts": self.hosts}  # fmt: skip
+
     @property
     def says(self) -> str:
         """How usual it is, in words; '' where nobody knows."""
@@ -203,10 +210,10 @@ def evidence(
     named, value = (str(first.get(name) or "") for name in ("field", "value"))
     met = f" met {named} {shortened(visible(one_line(value)), VALUE)}" if named else " met it"
     why = shortened(visible(one_line(about.phrase)) + met, MAX_SUMMARY)
-    usual = worth.usual or Often(0, 0, 0)
-    of, of_hosts = (worth.host_days, worth.hosts) if worth.usual else (0, 0)
-    reason = Reason(named, value, value, 0.0, usual.days, of, usual.hosts, of_hosts,
+    # Its counts are of host-days, not of events: they stand in words, and in the record.
+    reason = Reason(named, value, value, 0.0, seen=0, of=0, hosts=0, of_hosts=0,
                     text=f"{why}; {worth.says}" if worth.says else why)  # fmt: skip
+    record = {**about.record, "quiet": worth.quiet()}
     return Evidence(
         analytic=analytic,
         family=ties.families[ties.family[lead]],
@@ -219,6 +226,6 @@ def evidence(
         count=line.count,
         surprisal=float(ties.surprisal[lead]),
         pattern_id=f"{code_of(about.id):016x}",
-        rule=about.record if analytic == "sigma" else None,
-        indicator=about.record if analytic == "intel" else None,
+        rule=record if analytic == "sigma" else None,
+        indicator=record if analytic == "intel" else None,
     )
