@@ -27,8 +27,8 @@ from vizsla.source import Growth, LogFile, Rejected, Resumable, Source
 from vizsla.sources import find, recognise
 
 PIECE = 16 << 20  # bytes
-# Bytes of a log that is worth cutting: on two busy processors 273 MB took two workers 60 % more processor time than one,
-# and longer by the clock. Measured on idle ones it may pay sooner.
+# Bytes of a log that is worth cutting. On two busy processors 273 MB took two workers 60 % more processor time than
+# one, and longer by the clock; on idle ones it may pay sooner.
 WORTH = 1 << 30
 
 
