@@ -110,13 +110,16 @@ class Met:
     path: Path
     gathering: Gathering
     days: Heap = field(default_factory=lambda: Heap(KEY, SUM))
-    counts: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0]))
+    counts: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))  # events, first, last
     hosts: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _about: Mapping[str, About] | None = None
 
     @property
-    def last(self) -> dict[str, datetime | None]:
-        """What was met, in order of id, and when last."""
-        return {by: _moment(self.counts[by][2]) for by in sorted(self.counts)}
+    def about(self) -> Mapping[str, About]:
+        """What is known of all that was met, in order of id; asked once, after the last hit."""
+        if self._about is None:
+            self._about = self.known.about({by: _moment(self.counts[by][2]) for by in sorted(self.counts)})
+        return self._about
 
     def add(self, batch: pa.RecordBatch, writer: pq.ParquetWriter) -> None:
         """More hits, of HITS (those of correlations with NAMED)."""
@@ -133,7 +136,7 @@ class Met:
             writer.write_table(part.append_column(TIE, ties).select(KEPT.names).cast(KEPT))
         told_of = hits.filter(spoken)
         if len(told_of):
-            self._count(told_of, told_of.filter(believed(told_of)))
+            self._count(told_of, hits.filter(pc.and_(spoken, timed)))
 
     def _count(self, hits: pa.Table, timed: pa.Table) -> None:
         self.gathering.timeless += len(hits) - len(timed)
@@ -218,7 +221,7 @@ def _fired(all_met: Sequence[Met], looked: U64) -> Fired:
 
 def _versioned(met: Met, days: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Days by the codes of ids as those of ids and versions, with their levels."""
-    about, names = met.known.about(met.last), met.gathering.names
+    about, names = met.about, met.gathering.names
     distinct, inverse = np.unique(days["by"], return_inverse=True)
     told = [about[names[code]] for code in distinct.tolist()]
     codes = np.array([fired_code(one.id, one.version) for one in told], dtype=np.uint64)
@@ -245,12 +248,12 @@ def quiet_in(baseline: Baseline) -> Quiet:
 
 def weighed(met: Met, quiet: Quiet) -> dict[str, Worth]:
     """What a hit of each is worth."""
-    about = met.known.about(met.last)
+    about = met.about
     codes = {by: fired_code(one.id, one.version) for by, one in about.items()}
     own = _fired([met], np.array(list(codes.values()), dtype=np.uint64)) if quiet.own else quiet.fired
     often, prices = own.often(), dict[tuple[int, int], int]()
     found = {}
-    for by in met.last:
+    for by in sorted(about):
         one = about[by]
         if not own.was_looked_for(codes[by]):
             found[by] = Worth(one, one.prior, None, quiet.host_days, quiet.hosts)
@@ -314,8 +317,8 @@ def summary(met: Met, worth: Mapping[str, Worth], quiet: Quiet) -> list[Hit]:
     codes, counts = np.unique(days["by"], return_counts=True)
     on = {met.gathering.names[code]: n for code, n in zip(codes.tolist(), counts.tolist(), strict=True)}
     found = []
-    for by in met.last:
-        one, (events, first, last, _) = worth[by], met.counts[by]
+    for by, one in worth.items():
+        events, first, last = met.counts[by]
         usual = None if quiet.own else one.usual
         found.append(
             Hit(

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from vizsla.lake import Lake, Scan
 
 LEVELS = ((11.0, "critical"), (8.0, "high"), (5.0, "medium"), (2.0, "low"))  # from these bits up
-BY_HOSTS = True  # few hosts that met an indicator often are few: a beacon calls home every day
 TOLD = 8
 _LISTS = ("feeds", "techniques", "malware", "actors", "kill_chain", "tags")
 _TEXTS = ("id", "type", "value", "tlp")
@@ -215,5 +214,5 @@ def _about(row: Mapping[str, Any], bits: float, exempt: bool, context: str) -> A
         techniques=tuple(row["techniques"] or ()),
         record=record,
         exempt=exempt,
-        by_hosts=BY_HOSTS,
+        by_hosts=True,  # few hosts that met an indicator often are few: a beacon calls home every day
     )
