@@ -98,6 +98,18 @@ def test_indicators_kept_by_the_lake_are_looked_for_where_they_are_new(
     assert not run(home, host="ws0", kept=False).hits
 
 
+def test_a_sighting_of_what_is_silenced_since_is_no_hit(tmp_path: Path, listed: str) -> None:
+    from vizsla.intel.lists import allow_value
+
+    home = tmp_path / "lake"
+    lake = lake_of(home, [*company(2, range(30, 31)), *attack("ws1", EVIL)])
+    add(Store(lake), [listed], now=NOW)
+    assert only(run(home)).events == 1
+    allow_value(Store(lake), "203.0.113.66", "ours", NOW)
+    assert not run(home).hits
+    assert sightings(lake).num_rows == 1
+
+
 def test_files_for_one_hunt_stand_beside_those_kept(tmp_path: Path, listed: str, bundled: str) -> None:
     home = tmp_path / "lake"
     lake = lake_of(home, [*company(2, range(30, 31)), *attack("ws1", EVIL)])

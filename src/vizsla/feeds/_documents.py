@@ -78,6 +78,14 @@ def encoding_of(head: bytes) -> str:
     return "utf-8"
 
 
+def opened(path: Path) -> BinaryIO:
+    """A file to read. Raises FeedError where it cannot be opened."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise FeedError(f"the file cannot be opened: {error.strerror}", where=str(path), fix="check its path") from None
+
+
 def decoded(stream: BinaryIO) -> Iterator[str]:
     """A stream's text in pieces of about a million characters; what is no text becomes U+FFFD."""
     data = stream.read(CHUNK)

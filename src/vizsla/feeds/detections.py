@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from vizsla.errors import FeedError
 from vizsla.feed import Read
-from vizsla.feeds._documents import decoded
+from vizsla.feeds._documents import decoded, opened
 from vizsla.intel._units import lines_of
 from vizsla.nouns.indicator import Refused
 
@@ -45,14 +44,8 @@ class _Detections:
 
     def read(self, path: Path, feed: str) -> Iterator[Read]:
         """Each rule, refused with the reason."""
-        try:
-            stream = path.open("rb")
-        except OSError as error:
-            raise FeedError(
-                f"the file cannot be opened: {error.strerror}", where=str(path), fix="check its path"
-            ) from None
         count = 0
-        with stream:
+        with opened(path) as stream:
             for number, line in enumerate(lines_of(decoded(stream)), 1):
                 yara, snort = _YARA.match(line[:4096]), _SNORT.match(line[:4096])
                 if yara is None and snort is None:

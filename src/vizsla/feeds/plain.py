@@ -8,9 +8,8 @@ from ipaddress import ip_address, summarize_address_range
 from itertools import islice
 from pathlib import Path
 
-from vizsla.errors import FeedError
 from vizsla.feed import Read
-from vizsla.feeds._documents import decoded, encoding_of
+from vizsla.feeds._documents import decoded, encoding_of, opened
 from vizsla.feeds._rows import value_of
 from vizsla.intel._units import lines_of
 from vizsla.nouns.indicator import Claim, Refused
@@ -50,13 +49,7 @@ class _Plain:
 
     def read(self, path: Path, feed: str) -> Iterator[Read]:
         """A claim a line; a comment beside it is its context, else the comment above its block."""
-        try:
-            stream = path.open("rb")
-        except OSError as error:
-            raise FeedError(
-                f"the file cannot be opened: {error.strerror}", where=str(path), fix="check its path"
-            ) from None
-        with stream:
+        with opened(path) as stream:
             refused = 0
             about = ""
             for number, line in enumerate(lines_of(decoded(stream)), 1):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vizsla.errors import FeedError
 from vizsla.feed import Read
-from vizsla.feeds._documents import decoded, encoding_of
+from vizsla.feeds._documents import decoded, encoding_of, opened
 from vizsla.feeds._rows import (
     NOTHING,
     SAMPLE,
@@ -65,13 +65,7 @@ class _Table:
 
     def read(self, path: Path, feed: str) -> Iterator[Read]:
         """A claim for each indicator in each row; cells of a value's column that are none come as Refused."""
-        try:
-            stream = path.open("rb")
-        except OSError as error:
-            raise FeedError(
-                f"the file cannot be opened: {error.strerror}", where=str(path), fix="check its path"
-            ) from None
-        with stream:
+        with opened(path) as stream:
             lines = lines_of(decoded(stream))
             first = list(islice(lines, HEAD_LINES))
             comments, body = _split(iter(first))

@@ -62,7 +62,10 @@ class Indicators:
             if progress:
                 progress(0, 0, "indicators that are new, in events that are new")
             seek(engine, self.lake, self.now)
-            yield from seen_in(engine, self.lake, scans)
+            for batch in seen_in(engine, self.lake, scans):
+                # What was revoked, silenced or expired since it was met stays a sighting, and is no hit any more.
+                live = looked_for(standing(self.store, None, pc.unique(batch.column("by")))).column("id")
+                yield batch.filter(pc.is_in(batch.column("by"), pa.array(live.to_pylist(), pa.string())))
         else:
             single = self._wanted(pc.field("type") != "pattern")
             if len(single):
