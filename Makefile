@@ -1,6 +1,6 @@
 # One task runner. Every target sets up what it needs in this folder's own virtual environment; nothing global.
 #   make demo     a simulated company with a hidden intruder, from logs to report
-#   make test     the whole test suite (Spark's tests skip where there is no Java)
+#   make test     the whole test suite, files side by side (Spark's tests skip where there is no Java)
 #   make lint     ruff and mypy
 #   make docs     write the reference pages again
 #   make bench    the benchmarks (they take long, and need the public data: see docs/benchmarks.md)
@@ -33,7 +33,7 @@ demo: $(VENV)/.core
 	$(BIN)/vizsla demo --folder vizsla-demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .

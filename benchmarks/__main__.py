@@ -29,12 +29,20 @@ ABOUT = {
     "kill": "an ingest killed at random moments, started again",
     "kill_compaction": "a compaction killed at random moments",
     "haystack": "real attacks among real benign events, beside two simple rules",
+    "guard": "a baseline updated with real attacks among the new events",
+    "feedback": "what verdicts on three folds of real attacks do for the fourth",
+    "beacons": "one implant's beacon among a company's periodic services, beside RITA's score",
     "calibration": "whether claimed p-values and e-values hold",
     "scale": "learn and hunt over ten million events, beside bare group-bys",
     "sigma": "all Sigma rules for Windows over EVTX and captures, beside SQLite with one query per rule",
     "indicators": "a million indicators against ten million events, beside a bare scan",
+    "tasks": "an altered scheduled task among a month of a hundred servers', beside four simple detectors",
+    "deployment": "a mass deployment of ransomware beside a roll-out as broad",
     "extraction": "indicators out of reports, beside the structured files of the same reports",
+    "sequence": "sessions of HDFS, beside a plain Markov model, principal components and an LSTM",
     "spark_scale": "one and two Spark workers",
+    "tabular": "outlier models on labelled tables, beside PyOD",
+    "volume": "bursts, rises and silences put in, beside simple charts; whether claimed rates hold",
 }
 
 
@@ -74,6 +82,9 @@ def module_rows(name: str, defaults: Sequence[str] = ()) -> Callable[[Sequence[s
 
 RUNS: dict[str, Callable[[Sequence[str]], list[Row]]] = {
     "haystack": module_rows("haystack", ["--all"]),
+    "guard": module_rows("guard"),
+    "feedback": module_rows("feedback"),
+    "beacons": module_rows("beacons"),
     "calibration": module_rows("calibration"),
     "scale": module_rows("scale"),
     "indicators": module_rows("indicators"),
@@ -83,7 +94,12 @@ RUNS: dict[str, Callable[[Sequence[str]], list[Row]]] = {
     "kill_compaction": lambda arguments: own_process("kill_compaction", arguments),
     "sigma": module_rows("sigma"),
     "extraction": module_rows("extraction"),
+    "tasks": module_rows("tasks"),
+    "deployment": module_rows("deployment"),
+    "sequence": module_rows("sequence"),
     "spark_scale": lambda arguments: own_process("spark_scale", arguments),
+    "tabular": module_rows("tabular"),
+    "volume": module_rows("volume"),
 }
 
 

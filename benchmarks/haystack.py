@@ -23,9 +23,11 @@ import math
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +63,11 @@ class Ranks:
 
     def says(self) -> str:
         return f"{self.median:g}, {self.within(1)}, {self.within(10)}, {self.within(100)}"
+
+    @property
+    def reciprocal(self) -> float:
+        """The mean of 1 / line."""
+        return float(np.mean([1.0 / rank for rank in self.lines.values()]))
 
 
 class Haystack:
@@ -101,9 +108,10 @@ class Haystack:
         (home / "truth.json").write_bytes((fold / "truth.json").read_bytes())
         return home / "findings.jsonl"
 
-    def hunt(self, what: str, fold: Path, lake: Lake, baseline: str | None) -> HuntResult:
-        """All findings, written as the command line's `--format jsonl --top 1000000` writes them."""
-        result = hunt(HuntRequest(lake=str(lake.root), baseline=baseline, top=ALL))
+    def hunt(self, what: str, fold: Path, lake: Lake, baseline: str | None, **asked: Any) -> HuntResult:
+        """All findings, written as the command line's `--format jsonl --top 1000000` writes them; `asked`: what else
+        the hunt is told."""
+        result = hunt(HuntRequest(lake=str(lake.root), baseline=baseline, top=ALL, **asked))
         with self.out(what, fold).open("wb") as out:
             out.writelines(jsonl.lines(result.findings))
         return result
@@ -193,24 +201,36 @@ def alone(stack: Haystack) -> Row:
     )  # fmt: skip
 
 
+def parser(doc: str | None) -> argparse.ArgumentParser:
+    """The arguments by which every benchmark over the folds finds them."""
+    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("captures", type=Path, nargs="?", default=data("mordor"))
+    made.add_argument("--tool", type=Path, default=shared("bench", "haystack", "haystack.py"))
+    made.add_argument("--folds", type=Path)
+    made.add_argument("--work", type=Path)
+    return made
+
+
+@contextmanager
+def opened(chosen: argparse.Namespace) -> Iterator[Haystack]:
+    """The folds that these arguments name; the working folder is gone after the run where none is named."""
+    with tempfile.TemporaryDirectory(prefix="vizsla-haystack-") as scratch:
+        work = (chosen.work or Path(scratch)).absolute()
+        yield Haystack(chosen.captures, chosen.tool, chosen.folds or work / "folds", work)
+
+
 def run(argv: Sequence[str] | None = None) -> list[Row]:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("captures", type=Path, nargs="?", default=data("mordor"))
-    parser.add_argument("--tool", type=Path, default=shared("bench", "haystack", "haystack.py"))
-    parser.add_argument("--folds", type=Path)
-    parser.add_argument("--work", type=Path)
-    parser.add_argument("--dirty", action="store_true")
-    parser.add_argument("--padded", type=int, action="append", default=[])
-    parser.add_argument("--alone", action="store_true")
-    parser.add_argument("--check", action="store_true")
-    parser.add_argument("--all", action="store_true", help="all of these, padded with 30 and with 300")
-    chosen = parser.parse_args(argv)
+    arguments = parser(__doc__)
+    arguments.add_argument("--dirty", action="store_true")
+    arguments.add_argument("--padded", type=int, action="append", default=[])
+    arguments.add_argument("--alone", action="store_true")
+    arguments.add_argument("--check", action="store_true")
+    arguments.add_argument("--all", action="store_true", help="all of these, padded with 30 and with 300")
+    chosen = arguments.parse_args(argv)
     if chosen.all:
         chosen.dirty = chosen.alone = chosen.check = True
         chosen.padded = chosen.padded or [30, 300]
-    with tempfile.TemporaryDirectory(prefix="vizsla-haystack-") as scratch:
-        work = (chosen.work or Path(scratch)).absolute()
-        stack = Haystack(chosen.captures, chosen.tool, chosen.folds or work / "folds", work)
+    with opened(chosen) as stack:
         said: list[str] = []
         ours, rows, results = clean(stack, said)
         print("\n".join(said), flush=True)

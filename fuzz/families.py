@@ -28,6 +28,7 @@ from vizsla.stamp import Stamper
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
 NAME = "fuzz.log"
+TRIED = 20  # files of a folder that are looked at for seeds: telling thousands apart took longer than fuzzing
 SECONDS = 5.0  # of processor time for one input: more is called a hang
 
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -206,8 +207,15 @@ def seeds(family: str, real: Path | None = None) -> Iterator[tuple[str, bytes]]:
         yield path.name.rpartition("-")[0], path.read_bytes()
     if real is not None:
         taken: Counter[Path] = Counter()
+        tried: Counter[Path] = Counter()
         for path in sorted(real.rglob("*")):
-            if taken[path.parent] < 3 and path.is_file() and (piece := _piece(path, family)):
+            if (
+                taken[path.parent] < 3
+                and tried[path.parent] < TRIED
+                and path.is_file()
+                and (piece := _piece(path, family))
+            ):
+                tried[path.parent] += 1
                 member = members(family)[0] if family == "containers" else recognised(family, piece)
                 if member:
                     taken[path.parent] += 1

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
 
 import vizsla.analytics as package
+from vizsla import plugin
 
 Install = Callable[..., None]
 
@@ -32,9 +33,14 @@ def installing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
 
     def install(*found: object) -> None:
         points = [one if isinstance(one, Point) else Point(one) for one in found]
-        rarity = [module for module in pkgutil.iter_modules(package.__path__) if module.name == "rarity"]
+        listed = pkgutil.iter_modules
+
+        def modules(path: Iterable[str]) -> list[pkgutil.ModuleInfo]:
+            of_analytics = list(path) == list(package.__path__)
+            return [module for module in listed(path) if module.name == "rarity" or not of_analytics]
+
         monkeypatch.setattr(package, "entry_points", lambda group: points if group == package.GROUP else [])
-        monkeypatch.setattr(package, "pkgutil", SimpleNamespace(iter_modules=lambda path: rarity))
+        monkeypatch.setattr(plugin, "pkgutil", SimpleNamespace(iter_modules=modules))
         package._loaded.cache_clear()
 
     yield install

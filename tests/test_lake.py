@@ -303,7 +303,7 @@ def test_times_in_very_many_days_stay_bounded(lake: Lake, monkeypatch: pytest.Mo
 
     shares = []
     write = delta.write
-    monkeypatch.setattr(delta, "write", lambda root, part: (shares.append(part), write(root, part))[1])
+    monkeypatch.setattr(delta, "write", lambda root, part, rows: (shares.append(part), write(root, part, rows))[1])
     numbers = range(0, 1440 * 600, 1440)  # 600 days
     assert lake.append({T: [events(numbers)]})[T].stored == 600
     assert [len(set(part.column("_day").to_pylist())) for part in shares] == [250, 250, 100]

@@ -89,6 +89,22 @@ def test_columnar_files_are_read_with_a_guess(tmp_path: Path, kind: str) -> None
     assert (event["_time"], event["process.pid"], event["process.executable"]) == (when, 7, "/bin/sh")
 
 
+def test_a_guessed_log_of_pairs_is_read_under_its_new_names(tmp_path: Path) -> None:
+    log = tmp_path / "pairs.log"
+    line = "ts=2025-05-01T10:00:0{}Z src-ip=10.0.0.{} dst-ip=10.0.0.9 user-name=ada host=web1\n"
+    log.write_text("".join(line.format(n, n) for n in range(4)))
+    found = guessed(log)
+    assert found.mapping("pairs")["options"]["rename"]["src-ip"] == "src_ip"
+    made = mappings.parsed(as_yaml(found.mapping("pairs"), "pairs.log"), "pairs.yaml")
+    (opened,) = open_logs(log)
+    assert not isinstance(opened, Rejected)
+    (batch,) = made.read(opened)
+    assert not isinstance(batch, Rejected)
+    assert batch.events["src_ip"].to_pylist() == [f"10.0.0.{n}" for n in range(4)]
+    assert "src-ip" not in batch.events.schema.names
+    assert made.sniff(log.read_bytes(), "pairs.log") > 0
+
+
 def test_what_cannot_be_guessed_says_so(tmp_path: Path) -> None:
     path = tmp_path / "prose.txt"
     path.write_text("This is a letter.\nIt holds no log.\n")

@@ -130,6 +130,8 @@ VALUES = st.one_of(
 @given(VALUES)
 @example("İ0x1")
 @example("\\USERS\\/" + "0" * 39)
+@example("\\USERS\\0/" + "0" * 40)
+@example("/home/a/" + "0" * 40 + ".x/y")
 @example("\\documents and settings\\/" + "a" * 50 + ".x \\users\\/" + "+" * 40 + "1/y")
 @settings(max_examples=600, deadline=None)
 def test_the_shape_of_a_shape_is_itself(value: str) -> None:

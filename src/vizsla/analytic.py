@@ -36,6 +36,8 @@ OBSERVED = pa.schema([
     pa.field("n", pa.int64(), nullable=False),  # events
     pa.field("why", pa.string(), nullable=False),  # one sentence for a reader, with the numbers it rests on
     pa.field("event_ids", pa.list_(pa.string()), nullable=False),  # `_id` of the first few of them
+    # JSON of what to draw, as a file in charts/pictures/ has it: {"chart": "series", …}; of what is unusual alone.
+    pa.field("picture", pa.string()),
 ])  # fmt: skip
 """The columns of what `find` yields."""
 

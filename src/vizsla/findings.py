@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -136,6 +137,24 @@ def found(lake: Lake, run: str | None = None) -> pa.Table:
         return _SCHEMA.empty_table()
     chosen = order[0] if run is None else _the_one(run, order, "run", "`vizsla show` lists the runs")
     return _read(lake, "found", _SCHEMA, [("run", "=", chosen)]).sort_by("rank")
+
+
+def every(lake: Lake, having: str | None = None) -> Iterator[Finding]:
+    """All findings kept, each as the latest run that has it left it; only those in which the text `having` stands."""
+    import pyarrow.compute as pc
+
+    from vizsla.faces.jsonl import read
+
+    place = {str(run): n for n, run in enumerate(runs(lake).column("run").to_pylist())}
+    table = _read(lake, "found", _SCHEMA, columns=["run", "id", "json"])
+    if having is not None and len(table):
+        table = table.filter(pc.match_substring(table["json"], having))
+    latest: dict[str, tuple[int, str]] = {}
+    for row in table.to_pylist():
+        if row["run"] in place and place[row["run"]] < latest.get(row["id"], (len(place), ""))[0]:
+            latest[row["id"]] = (place[row["run"]], row["json"])
+    for _, text in sorted(latest.values()):
+        yield read(text)
 
 
 def _matching(lake: Lake, wanted: str, order: list[str]) -> dict[str, Any] | None:

@@ -49,6 +49,10 @@ class Ordinals:
     def _of(self, digests: Sequence[bytes]) -> dict[int, int]:
         """The same for so few that the generation does not change; only those seen before are looked at one by one."""
         self.count += len(digests)
+        fresh = dict.fromkeys(digests, 1)
+        if len(fresh) == len(digests) and not (self.newer.keys() & fresh.keys() or self.older.keys() & fresh.keys()):
+            self.newer.update(fresh)
+            return {}
         counts = Counter(digests)
         odd = set() if len(counts) == len(digests) else {digest for digest, count in counts.items() if count > 1}
         for known in (self.newer, self.older):

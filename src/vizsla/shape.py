@@ -57,6 +57,7 @@ _GENERAL: tuple[tuple[str, str, str], ...] = (
     (r"[a-z0-9+/=_]{40,}", "<encoded>", ""),
     # A run that begins with a slash hid from the patterns above that it stands where names of accounts do.
     (r"(\\users\\|\\documents and settings\\)<encoded>[^\\/\"' ]*", r"\1<user>", r"s\<encoded>"),
+    (r"<user><encoded>[^\\/\"' ]*", "<user>", "<user><encoded>"),
     (r"0x[0-9a-f]+", "<hex>", "0x"),
     (_HEX, "<hex>", ""),
     (r"[0-9]+", "#", ""),

@@ -22,6 +22,7 @@ from vizsla.ordinals import REMEMBERED, Ordinals, pack_ordinals, unpack_ordinals
 from vizsla.source import Batch
 
 MAX_VALUE = 1 << 20  # bytes of one value
+AT_ONCE = 512  # rows hashed at a time: their text stays near the processor
 FEW = 256  # rows: below it, loops are faster than Arrow's functions
 _NO_DAY = np.iinfo(np.int64).min
 _FIELD, _VALUE, _END = "\x1e", "\x1f", "\x1d"
@@ -62,11 +63,11 @@ class Stamper:
             n: self._cut(_text(c)) for n, c in zip(events.schema.names, events.columns, strict=True) if n not in _OWN
         }
         extra = events.column(EXTRA) if EXTRA in events.schema.names else None
-        texts, nul = _canonical(batch.table, time, host, native, extra)
+        digests, nul = _digests(batch.table, time, host, native, extra)
         if nul:
             native, extra = _without_nul(native, extra)
-            texts, _ = _canonical(batch.table, time, host, native, extra)
-        ids = self._ids(batch, texts)
+            digests, _ = _digests(batch.table, time, host, native, extra)
+        ids = self._ids(batch, digests)
         day = self._day(time)
         merged, extra = self._fitted(batch.table, _merged(native, self._spelling(batch.table)), extra)
         own = {ID: ids, TIME: time, HOST: host, DAY: day, ORIGIN: _column(events, ORIGIN, pa.string())}
@@ -85,10 +86,9 @@ class Stamper:
         self._ordinals = unpack_ordinals(ordinals)
         self._log = dict.fromkeys(self._ordinals, "")
 
-    def _ids(self, batch: Batch, texts: Sequence[bytes]) -> pa.Array:
-        digests = list(map(xxhash.xxh3_128_digest, texts))
+    def _ids(self, batch: Batch, digests: list[bytes]) -> pa.Array:
         start = 0
-        for log, rows in (batch.logs or (("", len(texts)),)) if self._numbers else ():
+        for log, rows in (batch.logs or (("", len(digests)),)) if self._numbers else ():
             if self._log.get(batch.table) != log:  # ordinals are a file's own
                 self._log[batch.table], self._ordinals[batch.table] = log, Ordinals()
             for at, ordinal in self._ordinals[batch.table].of(digests[start : start + rows]).items():
@@ -187,16 +187,16 @@ def _text(column: pa.Array) -> pa.Array:
     return column if column.type == pa.string() else pc.cast(column, pa.string())
 
 
-def _canonical(table: str, time: pa.Array, host: pa.Array, native: Mapping[str, pa.Array],
-               extra: pa.Array | None) -> tuple[list[bytes], bool]:  # fmt: skip
-    """Each record as canonical bytes: table, host, time, then name=value of every non-empty field, sorted by name.
+def _digests(table: str, time: pa.Array, host: pa.Array, native: Mapping[str, pa.Array],
+             extra: pa.Array | None) -> tuple[list[bytes], bool]:  # fmt: skip
+    """Each record's hash: of table, host, time, then name=value of every non-empty field, sorted by name.
 
-    Returns them, and whether a NUL may be among them.
+    Returns them, and whether a NUL may be among what was hashed.
     """
     order = sorted(native, key=lambda n: (n.lower(), n))
     if len(time) <= FEW:
         texts = _canonical_few(table, time, host, [(n, native[n]) for n in order], extra)
-        return texts, any(b"\0" in text for text in texts)
+        return list(map(xxhash.xxh3_128_digest, texts)), any(b"\0" in text for text in texts)
     head = [pa.scalar(table), pc.fill_null(host, ""), pc.fill_null(pc.cast(pc.cast(time, pa.int64()), pa.string()), "")]
     begin = pc.binary_join_element_wise(*head, pa.scalar(_END))
     pieces: list[pa.Array | pa.Scalar] = [begin]
@@ -209,7 +209,7 @@ def _canonical(table: str, time: pa.Array, host: pa.Array, native: Mapping[str, 
             pieces.append(pc.if_else(empty, pa.scalar(None, pa.string()), piece) if pc.any(empty).as_py() else piece)
         else:
             pieces += [mark, column]
-    found, nul = _slices(_joined(pieces, len(time)))
+    found, nul = _hashed(_joined(pieces, len(time)))
     if extra is not None:
         held = extra.is_valid().to_numpy(zero_copy_only=False)
         fields: dict[int, list[tuple[str, str]]] = {at: p for at, p in enumerate(extra.to_pylist()) if p is not None}
@@ -219,8 +219,9 @@ def _canonical(table: str, time: pa.Array, host: pa.Array, native: Mapping[str, 
             for at, value in zip(rows.tolist(), column.take(pa.array(rows)).to_pylist(), strict=True):
                 fields[at].append((name, value))
         for at, pairs in fields.items():
-            found[at] = _one_text(begin[at].as_py(), pairs)
-            nul |= b"\0" in found[at]
+            text = _one_text(begin[at].as_py(), pairs)
+            found[at] = xxhash.xxh3_128_digest(text)
+            nul |= b"\0" in text
     return found, nul
 
 
@@ -251,24 +252,35 @@ def _one_text(begin: str, fields: Sequence[tuple[str, str | None]]) -> bytes:
 
 
 def _joined(pieces: Sequence[pa.Array | pa.Scalar], rows: int) -> pa.Array:
-    """Pieces side by side, nulls left out. A batch of more than 2 GiB of text needs 64-bit offsets."""
-    size = sum(p.nbytes if isinstance(p, pa.Array) else rows * len(p.as_py().encode()) for p in pieces)
+    """Pieces side by side, nulls left out, each row ended by NUL. More than 2 GiB of text needs 64-bit offsets."""
+    size = rows + sum(p.nbytes if isinstance(p, pa.Array) else rows * len(p.as_py().encode()) for p in pieces)
     kind = pa.string()
     if size > (1 << 31) - (1 << 20):
         kind = pa.large_string()
         pieces = [p.cast(kind) for p in pieces]
-    return pc.binary_join_element_wise(*pieces, pa.scalar("", kind), null_handling="replace", null_replacement="")
+    ends, between = pa.scalar("\0", kind), pa.scalar("", kind)
+    return pc.binary_join_element_wise(*pieces, ends, between, null_handling="replace", null_replacement="")
 
 
-def _slices(texts: pa.Array) -> tuple[list[bytes], bool]:
-    """The bytes of each text, and whether there is a NUL in any."""
-    if not len(texts):
+def _hashed(texts: pa.Array) -> tuple[list[bytes], bool]:
+    """The hash of each text up to the NUL that ends it, and whether there is another NUL in any."""
+    rows = len(texts)
+    if not rows:
         return [], False
     width: type[np.int32] | type[np.int64] = np.int64 if texts.type == pa.large_string() else np.int32
     _, offsets, data = texts.buffers()
-    bounds: list[int] = np.frombuffer(offsets, width)[texts.offset : texts.offset + len(texts) + 1].tolist()
-    whole = data.to_pybytes() if data is not None else b""
-    return [whole[a:b] for a, b in pairwise(bounds)], whole.find(b"\0", bounds[0], bounds[-1]) >= 0
+    whole = memoryview(data)
+    bounds: list[int] = np.frombuffer(offsets, width)[texts.offset : texts.offset + rows + 1].tolist()
+    found: list[bytes] = []
+    nul = False
+    for first in range(0, rows, AT_ONCE):
+        last = min(first + AT_ONCE, rows)
+        parts = bytes(whole[bounds[first] : bounds[last] - 1]).split(b"\0")
+        if len(parts) != last - first:
+            nul = True
+            parts = [bytes(whole[begin : end - 1]) for begin, end in pairwise(bounds[first : last + 1])]
+        found += map(xxhash.xxh3_128_digest, parts)
+    return found, nul
 
 
 def _merged(native: Mapping[str, pa.Array], spelling: Mapping[str, str]) -> dict[str, pa.Array]:

@@ -97,9 +97,10 @@ def check_finding(analytic: Analytic, engine: Engine, scans: Sequence[Scan], sta
 def check_parts(
     analytic: Analytic, engine: Engine, scans: Sequence[Scan], state: State | None, whole: pa.Table
 ) -> None:
-    """Whole units apart score as they do together: cut by host, and by day."""
+    """Whole units apart score as they do together: cut by host, unless a unit spans hosts, and by day."""
     rows = _rows(whole)
     hosts = sorted({host for host in whole[HOST].to_pylist() if host})
+    hosts = [] if getattr(analytic, "across_hosts", False) else hosts
     times = [time for time in whole[TIME].to_pylist() if time is not None]
     for host in hosts[:3]:
         found = _rows(observe(engine, [replace(scan, hosts=(host,)) for scan in scans], analytic, state))

@@ -160,8 +160,26 @@ def view_of(engine: Engine, scans: Sequence[Scan], name: str, fields: Collection
     from vizsla.views.project import empty, project
 
     view = named(name)
-    by_table = {scan.table: scan for scan in scans}
+    by_table = {scan.table: scan if fields is None else _narrowed(scan, view, fields) for scan in scans}
     parts = [project(engine.table(by_table[t]), view, t, fields) for t in view.among(by_table)]
     if not parts:
         return empty(view, fields)
     return ibis.union(*parts) if len(parts) > 1 else parts[0]
+
+
+def _narrowed(scan: Scan, view: View, fields: Collection[str]) -> Scan:
+    """A scan of those columns alone that these fields are made of: a wide table takes long to put into words."""
+    from dataclasses import replace
+
+    import pyarrow as pa
+
+    from vizsla.nouns.event import EVENT_FIELDS
+    from vizsla.views.grammar import columns
+
+    mappings = view.of(scan.table)
+    read = {column for mapping in mappings for column in mapping.where}
+    read |= {
+        c for mapping in mappings for field, tree in mapping.fields.items() if field in fields for c in columns(tree)
+    }
+    wanted = {name.lower() for name in (*read, *EVENT_FIELDS.names)}
+    return replace(scan, schema=pa.schema([field for field in scan.schema if field.name.lower() in wanted]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,44 @@ def test_a_correlation_that_hushes_a_rule_is_told_of(tmp_path: Path) -> None:
         tmp_path, hushed
     )
     assert "only correlations speak for" not in hunted(tmp_path, "")
+
+
+def test_a_level_that_is_none_is_told_of(tmp_path: Path) -> None:
+    """Whoever misspells a level learns that the rule counts as medium."""
+    odd = EVERY.replace("every", "odd").replace("level: low", "level: sever")
+    said = hunted(tmp_path, "---\n" + odd)
+    assert "'sever' is no level: taken for medium" in said
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("(a+)+$", "1 rule, 1 event"),
+        ("((a*)*)*b|(a|aa)+$", "1 rule, 1 event"),
+        ("(?:" + "|".join(f"x{n}" for n in range(200_000)) + ")", "16384 are the most"),
+        ("(((((a{1,100}){1,100}){1,100}){1,100}){1,100})$", "not loaded"),
+    ],
+    ids=["nested", "twice", "alternations", "counted"],
+)
+def test_regular_expressions_that_explode(tmp_path: Path, pattern: str, said: str) -> None:
+    """Linear time, or refused with the reason; the hunt goes on."""
+    rule = EVERY.replace("Image|endswith: whoami.exe", f"CommandLine|re: '{pattern}'")
+    (tmp_path / "rules.yml").write_text(rule, encoding="utf-8")
+    log = lines(tmp_path / "log.jsonl", [{**event(1), "CommandLine": "a" * 20_000}])
+    began = time.process_time()
+    ran = run("hunt", log, "--rules", tmp_path / "rules.yml", "--analytic", "sigma")
+    assert ran.code == 0
+    assert said in " ".join(ran.said.split())
+    assert time.process_time() - began < 30
+
+
+def test_a_million_alternatives(tmp_path: Path) -> None:
+    """A file of rules has its bound; what lies below it is looked for at once."""
+    many = "\n".join(f"    - v{n:x}" for n in range(1_000_000))
+    text = EVERY.replace("s: {Image|endswith: whoami.exe}", "s:\n   CommandLine|contains:\n" + many + "\n ")
+    text = text.replace("detection: {", "detection:\n  ").replace(", condition: s}", " condition: s")
+    (tmp_path / "rules.yml").write_text(text, encoding="utf-8")
+    log = lines(tmp_path / "log.jsonl", [event(1)])
+    ran = run("hunt", log, "--rules", tmp_path / "rules.yml", "--analytic", "sigma")
+    assert ran.code == 0
+    assert "larger than 4 MiB: no file of rules is" in " ".join(ran.said.split())

@@ -70,7 +70,7 @@ def test_scores_are_the_same_bit_for_bit(tmp_path: Path, first: tuple[Path, Base
     lake_of(home, [*company(3, [30]), *attack("ws1", EVIL), sysmon(20, EVIL, "ws2", Destination="x")])
     copy = read_folder(folder(store))
     where = [str(folder(store)), str(first[0] / "baselines" / "normal" / "1")]
-    one, other = (hunt(HuntRequest(lake=str(home), baseline=path)) for path in where)
+    one, other = (hunt(HuntRequest(lake=str(home), baseline=path, analytics=("rarity",))) for path in where)
     assert one.findings == other.findings
     assert copy.name == "normal"
 
@@ -102,6 +102,26 @@ def test_versions_rollback_and_table(store: BaselineStore, first: tuple[Path, Ba
     rows = store.table().to_pylist()
     assert [(r["version"], r["in use"]) for r in rows] == [(1, False), (2, False), (3, False), (4, True)]
     assert rows[0]["events"] == made.model.events
+
+
+def test_versions_have_names(store: BaselineStore, first: Any) -> None:
+    assert store.tag("normal", "before-the-audit") == 1
+    store.save("normal", first[1].model, first[1].replay)
+    assert store.load("normal").version == 2
+    assert store.load("normal@before-the-audit").version == store.load("normal@1").version == 1
+    assert store.folder("normal@before-the-audit") == folder(store, 1)
+    assert store.tag("normal", "before-the-audit", 2) == 2  # a name means one version
+    assert store.load("normal@before-the-audit").version == 2
+    assert [row["named"] for row in store.table().to_pylist()] == ["", "before-the-audit"]
+    for wrong in ("normal@gone", "normal@7"):
+        with pytest.raises(BaselineError, match="has no version"):
+            store.load(wrong)
+    for wrong in ("7", "a/b", "", "a@b"):
+        with pytest.raises(UsageError, match="cannot be a version's name"):
+            store.tag("normal", wrong)
+    (folder(store).parent / "tags.json").write_text("[1]")
+    with pytest.raises(BaselineError, match="names are damaged"):
+        store.load("normal@before-the-audit")
 
 
 def test_half_a_baseline_is_none(store: BaselineStore, monkeypatch: pytest.MonkeyPatch, first: Any) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -50,7 +51,7 @@ class Lines:
 @pytest.fixture(autouse=True)
 def one_format(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Only the format above is known, and the lake is the test's own."""
-    monkeypatch.setattr(feeds, "_loaded", lambda: ({"lines": Lines()}, {}))
+    monkeypatch.setattr(feeds, "_loaded", lambda: SimpleNamespace(found={"lines": Lines()}, failed={}))
     monkeypatch.setenv("VIZSLA_LAKE", str(tmp_path / "lake"))
     monkeypatch.setenv("COLUMNS", "160")
 
@@ -85,7 +86,7 @@ def test_every_file_is_read_refused_or_of_unknown_kind(folder: Path) -> None:
     assert "two.txt: torn in the middle" in result.stderr
     assert "of unknown kind" in result.stderr
     assert "cat.jpg" in result.stderr
-    assert "one.txt: line 4: no \\x1b[31mdomain" in result.stderr
+    assert "one.txt, line 4: no \\x1b[31mdomain" in result.stderr
     assert "\x1b" not in result.output
     assert "4 claims: 0 new, 0 changed, 4 known" in run("add", str(folder), code=3).stdout
     found = {row["value"]: row["feeds"] for row in rows()}

@@ -26,6 +26,7 @@ EXPECTED = [
     "inventory",
     "library",
     "metric",
+    "mutex",
     "network",
     "pipe",
     "process",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import ibis
 import pyarrow as pa
@@ -59,6 +60,29 @@ def test_table_and_map_keep_the_same_rows(engine, lake_table, limits):
         and (until is None or ("_time" in r and r["_time"] < until))
         and (hosts is None or r["_host"] in hosts)
     }
+    assert table == expected
+    assert mapped == {f"_id={i}" for i in expected}
+
+
+SLOT = ("alpha", moment(2, 5), moment(2, 9))  # 05:30, 07:30 of the second day
+
+
+@pytest.mark.parametrize(
+    "slots", [(SLOT,), (SLOT, ("beta", moment(1, 0), moment(1, 4)), ("gamma", moment(1, 0), moment(3, 0)))]
+)
+@pytest.mark.parametrize("without", [False, True])
+def test_slots_are_kept_or_left_out(engine, lake_table, slots, without):
+    """What has no time or host lies in no slot."""
+    scan = replace(scan_of(lake_table), without=slots) if without else replace(scan_of(lake_table), only=slots)
+    table = set(engine.collect(engine.table(scan).select("_id"))["_id"].to_pylist())
+    mapped = {r for b in engine.map(scan, ["_id"], Rows()) for r in b.column("row").to_pylist()}
+    inside = {
+        r["_id"]
+        for r in rows()
+        if "_time" in r and any(r["_host"] == host and since <= r["_time"] < until for host, since, until in slots)
+    }
+    assert len(inside) == (2 if len(slots) == 1 else 4)
+    expected = {r["_id"] for r in rows()} - inside if without else inside
     assert table == expected
     assert mapped == {f"_id={i}" for i in expected}
 

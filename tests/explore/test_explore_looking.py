@@ -9,6 +9,8 @@ from vizsla.analytic import Need
 from vizsla.errors import UsageError, ViewError
 from vizsla.explore import around, coverage, events, stack, view, views_filled
 from vizsla.explore.coverage import gaps, lacking
+from vizsla.explore.events import TELLING
+from vizsla.view import views
 
 
 def test_stack_puts_the_rarest_first(lake, each_engine):
@@ -83,6 +85,12 @@ def test_events_are_narrowed(lake, each_engine, limits, names):
 
 def _names(table):
     return table.column("process.name").to_pylist() if table.num_rows else []
+
+
+def test_every_view_has_a_field_that_tells_of_an_event_in_short() -> None:
+    assert sorted(TELLING) == sorted(views())
+    for name, fields in TELLING.items():
+        assert set(fields) & {field.name for field in views()[name].fields}
 
 
 def test_around_tells_all_that_a_host_did(lake, each_engine):

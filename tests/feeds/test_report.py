@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 
 import pytest
 
+from feed_samples import pdf
 from vizsla.errors import FeedError
 from vizsla.feeds import find, sniffed
 from vizsla.feeds._documents import encoding_of
@@ -21,33 +21,6 @@ see <a href="https://blog.example.org/post">our post</a>.</p>
 <ul><li>list&#46;example&#46;net</li></ul><pre>198.51.100[.]7
 198.51.100[.]8</pre><p>It used T1059.001.</p><!-- comment.example.com --></body></html>
 """
-
-
-def pdf(pages: list[str], bomb: int = 0) -> bytes:
-    """A PDF of lines of text, written by hand. bomb: bytes that a page's stream unpacks to."""
-    objects = ["<< /Type /Catalog /Pages 2 0 R >>", "", "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
-    kids = []
-    for text in pages:
-        shown = "".join(
-            f"({line}) Tj 0 -14 Td "
-            for line in text.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)").split("\n")
-        )
-        data = zlib.compress(f"BT /F1 12 Tf 50 700 Td {shown}ET".encode("latin-1") + b" " * bomb)
-        objects.append(f"<< /Length {len(data)} /Filter /FlateDecode >>\nstream\n{data.decode('latin-1')}\nendstream")
-        kids.append(f"{len(objects) + 1} 0 R")
-        objects.append(
-            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents {len(objects)} 0 R "
-            "/Resources << /Font << /F1 3 0 R >> >> >>"
-        )
-    objects[1] = f"<< /Type /Pages /Kids [{' '.join(kids)}] /Count {len(kids)} >>"
-    out, places = b"%PDF-1.4\n", []
-    for number, content in enumerate(objects, 1):
-        places.append(len(out))
-        out += f"{number} 0 obj\n{content}\nendobj\n".encode("latin-1")
-    start = len(out)
-    out += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n".encode()
-    out += b"".join(f"{place:010} 00000 n \n".encode() for place in places)
-    return out + f"trailer << /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n".encode()
 
 
 def read(path: Path) -> list[Claim | Mention | Refused]:

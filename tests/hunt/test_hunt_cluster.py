@@ -40,7 +40,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> HuntRequest:
         ingest([str(root / name)], Lake.open(root / f"lake-{name}", create=True))
     baseline = learn([], Lake.open(root / "lake-before"), "quiet").baseline
     folder = root / "lake-before" / "baselines" / "quiet" / str(baseline.version)
-    return HuntRequest(lake=str(root / "lake-after"), baseline=str(folder), top=150)
+    # What the others of our analytics ask of Spark is tested with each of them.
+    return HuntRequest(lake=str(root / "lake-after"), baseline=str(folder), analytics=("rarity",), top=150)
 
 
 def with_engine(engine: Engine, request: HuntRequest) -> HuntResult:

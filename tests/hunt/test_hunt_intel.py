@@ -124,3 +124,19 @@ def test_what_no_format_reads_is_said(hunted: Path, tmp_path: Path) -> None:
     result = run(hunted, intel=(str(picture),))
     assert not result.hits
     assert any("logo.png" in note for note in result.report.notes)
+
+
+def test_patterns_kept_by_the_lake_are_met_once_and_kept(tmp_path: Path, bundled: str) -> None:
+    """A second hunt finds the same, from what was kept; all of a pattern's events are named."""
+    home = tmp_path / "lake"
+    lake = lake_of(home, [*company(2, range(30, 31)), *attack("ws1", EVIL)])
+    add(Store(lake), [bundled], now=NOW)
+    for _ in range(2):
+        result = run(home)
+        assert (only(result).events, only(result).hosts) == (1, ("ws1",))
+        line = next(line for f in result.findings for line in f.evidence)
+        assert {e.native["EventID"] for e in line.events} == {"1", "3"}
+    assert sightings(lake).num_rows == 1
+    lake_of(home, attack("ws0", EVIL + HOUR))
+    assert only(run(home)).events == 2
+    assert only(run(home, host="ws0")).hosts == ("ws0",)

@@ -185,13 +185,13 @@ def test_a_rule_that_was_not_looked_for_while_learning_is_worth_its_level(
 
 
 def test_a_rule_and_the_rarity_of_the_same_event_count_once(hunted: Path, rules: str) -> None:
-    both = run(hunted, rules=(rules,))
+    both = run(hunted, rules=(rules,), analytics=("rarity", "sigma"))
     evil = next(f for f in both.findings if any("-enc" in str(e.native) for line in f.evidence for e in line.events))
     families = [line.family for line in evil.evidence if line.bits > 0]
     assert len(families) == len(set(families))
     assert evil.bits == pytest.approx(sum(bits for _, bits in evil.ledger))
     assert {line.analytic for line in evil.evidence} == {"rarity", "sigma"}
-    plain = run(hunted)
+    plain = run(hunted, analytics=("rarity",))
     before = next(f for f in plain.findings if f.id == evil.id)  # its anchor is the same, rules or not
     assert evil.bits >= before.bits
 

@@ -97,6 +97,33 @@ def test_it_stands_beside_rarity(quiet: Lake, night: str) -> None:
     assert lead.bits == pytest.approx(sum(line.bits for line in lead.evidence))
 
 
+def test_what_names_no_event_says_what_is_usual_and_is_no_evidence(
+    tmp_path: Path, installed: Install, night: str
+) -> None:
+    class Silent(_template.HourOfLogon):
+        """Names the events of the night alone, or none."""
+
+        names = True
+
+        def find(self, engine: Engine, scans: Sequence[Scan], state: State | None) -> Iterator[pa.RecordBatch]:
+            for found in super().find(engine, scans, state):
+                rows = found.to_pylist()
+                ids = [row["event_ids"] if self.names and "03h" in row["why"] else [] for row in rows]
+                place = found.schema.get_field_index("event_ids")
+                yield found.set_column(place, found.schema.field(place), pa.array(ids, pa.list_(pa.string())))
+
+    installed(Silent())
+    lake = lake_of(tmp_path / "quiet", working_days(MONDAY, DAYS))
+    learn([], lake, "b")
+    asked = HuntRequest(lake=night, baseline=baseline_of(lake), analytics=["hour_of_logon"])
+    (found,) = hunt(asked).findings  # nothing else of that day names an event
+    assert found.start == NIGHT
+    # It is held against all the quiet logons, though none of them named an event.
+    assert BaselineStore(lake).load("b").replay.tails.own["hour_of_logon/"].n == 12 * DAYS
+    Silent.names = False
+    assert not hunt(asked).findings
+
+
 def test_evidence_of_one_family_does_not_add(tmp_path: Path, installed: Install, night: str) -> None:
     class Beside(_template.HourOfLogon):
         """Looks at what rarity looks at."""

@@ -20,7 +20,9 @@ from vizsla.analytics import _template
 from vizsla.analytics.rarity import model as rarity
 from vizsla.baseline import BaselineStore
 from vizsla.errors import BaselineError
-from vizsla.hunt import hunt, learn, update
+from vizsla.hunt import hunt, learn
+from vizsla.hunt import update as guarded
+from vizsla.hunt.learning import Learnt
 from vizsla.lake import Lake
 from vizsla.nouns import HuntRequest
 
@@ -35,6 +37,17 @@ NEW = [
     {"table": "windows_system", "_time": START + DAY, "_host": "ws1", "EventID": "7045", "ServiceName": "x"},
     sysmon(3, None, "ws2", Image="C:\\timeless.exe"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def rarity_alone(installed: Install) -> None:
+    """Analytics of others learn from all events anew, whatever was counted: here it is about what is counted."""
+    installed()
+
+
+def update(*asked: Any, **more: Any) -> Learnt:
+    """Growth by itself: what stands out is learnt, too. Its guard has tests of its own."""
+    return guarded(*asked, learn_all=True, **more)
 
 
 def moment(micros: int) -> datetime:

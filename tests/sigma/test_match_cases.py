@@ -16,7 +16,6 @@ from naive_match import a_rule, low
 from vizsla.sigma.atoms import number
 from vizsla.sigma.automaton import Automaton, lay, pattern
 from vizsla.sigma.column import lowered
-from vizsla.sigma.direct import Direct, joined
 from vizsla.sigma.match import Binding, SigmaMatcher, matcher
 from vizsla.sigma.rule import And, Condition, Not, Or, Test
 
@@ -196,43 +195,6 @@ def test_matcher_is_small_plain_and_goes_anywhere() -> None:
     again = pickle.loads(pickle.dumps(one))
     assert again == one
     assert hits(again, pa.RecordBatch.from_pydict({"A": ["a WORD77 b"]})) == [(0, "r", "A", "a WORD77 b")]
-
-
-def test_events_in_no_lake() -> None:
-    rule = a_rule("r", Test("Image", "contains", "cmd"))
-    from dataclasses import replace
-
-    from vizsla.sigma.rule import LogSource
-
-    rule = replace(rule, logsource=LogSource("process_creation", "windows"))
-    direct = Direct([rule], rows=3)
-    parts = [
-        pa.RecordBatch.from_pydict({"EventID": ["1", "2"], "Image": ["cmd", "cmd"]}),
-        pa.RecordBatch.from_pydict({"eventid": ["1"], "Other": ["x"], "image": ["a cmd"]}),
-        pa.RecordBatch.from_pydict({"EventID": ["1", "1"], "Image": [None, "CMD"]}),
-    ]
-    found = [one for part in parts for one in direct.feed("windows_sysmon", part)]
-    found += list(direct.feed("zeek_conn", parts[0]))
-    found += list(direct.finish())
-    assert [(one.table, one.met.row.tolist(), one.met.value.to_pylist()) for one in found] == [
-        ("windows_sysmon", [0, 2], ["cmd", "a cmd"]),
-        ("windows_sysmon", [1], ["CMD"]),
-    ]
-
-
-def test_batches_of_a_table_are_joined_by_column() -> None:
-    encoded = pa.array(["x", "y"]).dictionary_encode()
-    parts = [
-        pa.RecordBatch.from_pydict({"A": ["a"], "B": ["b"]}),
-        pa.RecordBatch.from_pydict({"b": encoded}),
-        pa.RecordBatch.from_pydict({"a": ["1"], "A": ["2"], "C": pa.array(["z"]).dictionary_encode()}),
-    ]
-    assert joined(parts).to_pydict() == {
-        "A": ["a", None, None, "2"],
-        "B": ["b", "x", "y", None],
-        "a": [None, None, None, "1"],
-        "C": [None, None, None, "z"],
-    }
 
 
 @given(st.text())

@@ -37,7 +37,8 @@ def case(
     if request.param == "with a baseline":
         learn([], lake_of(home / "learnt", LEARNT), "normal")
         name, rows = str(home / "learnt" / "baselines" / "normal" / "1"), LEARNT
-    return rows, hunt(HuntRequest(lake=str(home / "hunted"), baseline=name, top=1000)).findings
+    asked = HuntRequest(lake=str(home / "hunted"), baseline=name, analytics=("rarity",), top=1000)
+    return rows, hunt(asked).findings
 
 
 def actor_of(row: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from vizsla.analytics.rarity.encode import U64, code_of, mixed
 from vizsla.analytics.rarity.tally import merge_rows
 from vizsla.errors import BaselineError
+from vizsla.nouns.level import LEVELS
 from vizsla.triage.known import Often
 
 ROOM = "fired"
@@ -28,7 +29,6 @@ def fired_code(id: str, version: str) -> int:
     return code_of(f"{id}\0{version}")
 
 
-LEVELS = ("informational", "low", "medium", "high", "critical")
 _COLUMNS = ("by", "level", "host", "day", "n")
 
 

@@ -36,6 +36,8 @@ from vizsla.analytics.rarity.tally import (
     Heap,
     sampled,
 )
+from vizsla.baseline.fading import NEVER, Fading
+from vizsla.baseline.withheld import Withheld
 from vizsla.errors import BaselineError
 
 ROOM = "tally"
@@ -55,19 +57,23 @@ class Scope:
 class Growth:
     """How far learning went: `tables` by name with their version, `parts` the versions whose tallies it rests on.
 
-    `share` is the share of host-days that was replayed.
+    `share` is the share of host-days that was replayed. `withheld`: findings whose events are not learnt. `fading`:
+    how what is old is forgotten.
     """
 
     scope: Scope
     tables: Mapping[str, int]
     share: float
     parts: tuple[int, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
+    fading: Fading = NEVER
 
     def said(self) -> dict[str, Any]:
         """For saving, as JSON."""
         since, until = (None if t is None else t.isoformat() for t in (self.scope.since, self.scope.until))
         return {"host": self.scope.host, "since": since, "until": until, "tables": dict(self.tables),
-                "share": self.share, "parts": list(self.parts)}  # fmt: skip
+                "share": self.share, "parts": list(self.parts),
+                "withheld": [one.said() for one in self.withheld], "fading": self.fading.said()}  # fmt: skip
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> Growth:
@@ -75,7 +81,9 @@ class Growth:
         since, until = (None if t is None else datetime.fromisoformat(t) for t in (said["since"], said["until"]))
         tables = {str(name): int(version) for name, version in said["tables"].items()}
         parts = tuple(int(part) for part in said["parts"])
-        return cls(Scope(said["host"], since, until), tables, float(said["share"]), parts)
+        withheld = tuple(map(Withheld.of, said.get("withheld", ())))
+        scope, fading = Scope(said["host"], since, until), Fading.of(said.get("fading", {}))
+        return cls(scope, tables, float(said["share"]), parts, withheld, fading)
 
 
 def write(folder: Path, tallied: Tallied) -> None:
@@ -113,8 +121,12 @@ def read(folder: Path) -> Tallied:
         ) from None
 
 
-def together(parts: Sequence[Tallied], words: Mapping[int, str], share: float) -> Tallied:
-    """Tallies of different events as one pass over all of them would have made it, of `share` of the host-days."""
+def together(parts: Sequence[Tallied], words: Mapping[int, str], share: float, fading: Fading = NEVER) -> Tallied:
+    """Tallies of different events as one pass over all of them would have made it, of `share` of the host-days.
+
+    `fading`: what is too old is left out.
+    """
+    parts = fading.left(parts)
     units: dict[str, Heap] = {}
     ties, starts = Heap(TIE_KEY, TIE_SUM), Heap(START_KEY, START_SUM)
     for part in parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import pyarrow as pa
 from vizsla import __version__
 from vizsla.analytics.rarity.model import Model, Tallied
 from vizsla.baseline import files, fired, growth, states
+from vizsla.baseline.drift import drifts
 from vizsla.baseline.fired import Fired
 from vizsla.baseline.growth import Growth
 from vizsla.baseline.states import Calibrated
@@ -25,6 +27,7 @@ from vizsla.triage.replay import Replay
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 ROOM = "baselines"
+TAGS = "tags.json"
 _VERSION = re.compile("[1-9][0-9]{0,8}")
 
 
@@ -146,17 +149,62 @@ class BaselineStore:
         pointer.write_text(str(version), encoding="ascii")
         pointer.replace(self._home(name) / "current")
 
+    def tags(self, name: str) -> dict[str, int]:
+        """The names that versions of a baseline were given. Raises BaselineError where they are damaged."""
+        path = self._home(name) / TAGS
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return {str(tag): int(version) for tag, version in found.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            raise BaselineError(f"its names are damaged: {error}", where=str(path), fix="delete that file") from error
+
+    def tag(self, name: str, tag: str, version: int | None = None) -> int:
+        """Give a version (None: the one in use) a name; of an earlier version of that name it is taken away."""
+        if not NAME.fullmatch(tag) or tag.isdigit():
+            raise UsageError(f"{tag!r} cannot be a version's name", fix="letters, digits, '.', '_' and '-'; no number")
+        with self.lake.writing():
+            chosen = self.current(name) if version is None else self._there(name, version)
+            path = self._home(name) / TAGS
+            draft = path.with_name(f".{TAGS}.{os.getpid()}")
+            draft.write_text(json.dumps({**self.tags(name), tag: chosen}, indent=1), encoding="utf-8")
+            draft.replace(path)
+        return chosen
+
+    def version_of(self, name: str, said: str) -> int:
+        """The version that is meant by its number or its name. Raises BaselineError where there is none."""
+        if said.isdigit():
+            return self._there(name, int(said))
+        tags = self.tags(name)
+        if said not in tags:
+            known = ", ".join([*tags, *map(str, self.versions(name))])
+            raise BaselineError(f"{name!r} has no version {said!r}", fix=f"it has: {known}")
+        return self._there(name, tags[said])
+
+    def _there(self, name: str, version: int) -> int:
+        if version not in self.versions(name):
+            have = ", ".join(map(str, self.versions(name)))
+            raise BaselineError(f"{name!r} has no version {version}", fix=f"it has: {have}")
+        return version
+
     def load(self, name: str, version: int | None = None) -> Baseline:
-        """A baseline by name, or by the folder it lies in."""
+        """A baseline by name, NAME@VERSION or NAME@TAG, or by the folder it lies in."""
         if os.sep in name or Path(name, "meta.json").exists():
             return read_folder(Path(name))
+        name, version = self._parted(name, version)
         number = self.current(name) if version is None else version
         folder = self._home(name) / str(number)
         return read_folder(folder)
 
     def folder(self, name: str) -> Path:
-        """Where the version in use lies. Raises BaselineError where there is no such baseline."""
-        return self._home(name) / str(self.current(name))
+        """Where a baseline's version in use lies, or NAME@VERSION. Raises BaselineError where there is none."""
+        name, version = self._parted(name, None)
+        return self._home(name) / str(self.current(name) if version is None else version)
+
+    def _parted(self, name: str, version: int | None) -> tuple[str, int | None]:
+        plain, at, said = name.partition("@")
+        return (plain, self.version_of(plain, said)) if at else (name, version)
 
     def rollback(self, name: str, to: int | None = None) -> int:
         """Go back to an earlier version (None: the one before); later ones stay on disk."""
@@ -170,13 +218,17 @@ class BaselineStore:
         return wanted
 
     def table(self) -> pa.Table:
-        """Every version of every baseline: name, version, current, events, hosts, host_days, from, to, made."""
+        """Every version of every baseline: name, version, named, current, events, hosts, host_days, from, to, made."""
         rows: list[dict[str, Any]] = []
         for name in self.names():
+            tags: dict[int, list[str]] = {}
+            for tag, number in sorted(self.tags(name).items()):
+                tags.setdefault(number, []).append(tag)
             for version in self.versions(name):
                 said = files.meta(self._home(name) / str(version))
                 rows.append({
-                    "baseline": name, "version": version, "in use": version == self.current(name),
+                    "baseline": name, "version": version, "named": ", ".join(tags.get(version, ())),
+                    "in use": version == self.current(name),
                     "events": said["events"], "hosts": said["hosts"], "host-days": said["host_days"],
                     "from": _date(said["first"]), "to": _date(said["last"]), "made": said["made"],
                 })  # fmt: skip
@@ -193,6 +245,24 @@ def describe(baseline: Baseline) -> pa.Table:
         "hosts": [len(k.hosts) for k in kinds],
         "fields": [", ".join(sorted(f for f in k.fields if f)) for k in kinds],
     })  # fmt: skip
+
+
+def about(store: BaselineStore, baseline: Baseline) -> list[str]:
+    """What a version does not hold: what was withheld and what is forgotten; and what drifted while it grew."""
+    grows = baseline.grows
+    if grows is None:
+        return []
+    told = [
+        f"not learnt: {one.title or 'a finding'} ({one.finding[:12]}, {one.bits:.1f} bits, {one.why}) on "
+        f"{', '.join(one.slices)}"
+        for one in grows.withheld
+    ]
+    if grows.fading.window is not None:
+        told.append(f"window: {grows.fading.window:g} days")
+    if grows.fading.half_life is not None:
+        told.append(f"half-life: {grows.fading.half_life:g} days")
+    parts = grows.fading.left(store.tallies(baseline.name, grows))
+    return told + [one.says() for one in drifts(parts, baseline.model.words)]
 
 
 def diff(older: Baseline, newer: Baseline) -> pa.Table:

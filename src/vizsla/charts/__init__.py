@@ -7,12 +7,14 @@ written with `visible`, and drawn as text. Altair is loaded when a chart is draw
 from vizsla.charts.drawing import svg
 from vizsla.charts.ledger import evidence_ledger
 from vizsla.charts.over_time import findings_over_time
+from vizsla.charts.pictures import draw
 from vizsla.charts.place_and_hour import host_hours
 from vizsla.charts.scores import score_distribution
 from vizsla.charts.traffic import traffic_by_peer
 from vizsla.charts.tree import process_tree
 
 __all__ = [
+    "draw",
     "evidence_ledger",
     "findings_over_time",
     "host_hours",

@@ -20,6 +20,7 @@ from vizsla.cli.options import (
     existing,
     lake_path,
     period,
+    span,
 )
 from vizsla.cli.progress import ProgressBar
 from vizsla.errors import UsageError
@@ -36,8 +37,16 @@ PathsArgument = Annotated[
 ]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The baseline; see `vizsla baseline list`.")]
 VersionOption = Annotated[
-    int | None, typer.Option("--version", metavar="V", help="This version; default: the one in use.")
+    str | None, typer.Option("--version", metavar="V", help="This version, or its name; default: the one in use.")
 ]
+WindowOption = Annotated[
+    str | None, typer.Option("--window", metavar="SPAN", help="Forget what is older, from the newest day on: 90d.")
+]
+HalfLifeOption = Annotated[
+    str | None,
+    typer.Option("--half-life", metavar="SPAN", help="Forget little by little: of days so old half are left: 30d."),
+]
+AsOption = Annotated[str | None, typer.Option("--as", metavar="TAG", help="Name this version: NAME@TAG means it.")]
 NameOption = Annotated[str, typer.Option("--name", metavar="NAME", help="What to call it.")]
 
 
@@ -49,11 +58,15 @@ def learn(
     since: SinceOption = None,
     until: UntilOption = None,
     rules: RulesOption = None,
+    window: WindowOption = None,
+    half_life: HalfLifeOption = None,
+    tag: AsOption = None,
     engine: EngineOption = EngineName.DUCKDB,
     master: MasterOption = None,
 ) -> None:
     """Learn what is normal. `vizsla hunt --baseline NAME` uses it."""
-    _learn(paths, name, lake, host, since, until, rules, engine, master, update=False)
+    forgets = _forgets(window, half_life)
+    _learn(paths, name, lake, host, since, until, rules, engine, master, forgets, tag=tag, update=False)
 
 
 def update(
@@ -64,6 +77,13 @@ def update(
     since: SinceOption = None,
     until: UntilOption = None,
     rules: RulesOption = None,
+    learn_all: Annotated[
+        bool,
+        typer.Option("--learn-all", help="Learn what stands out, too, and all that was withheld from earlier updates."),
+    ] = False,
+    window: WindowOption = None,
+    half_life: HalfLifeOption = None,
+    tag: AsOption = None,
     engine: EngineOption = EngineName.DUCKDB,
     master: MasterOption = None,
 ) -> None:
@@ -72,8 +92,21 @@ def update(
     Logs named are read first; then what the lake got since the baseline was learnt is added to its counts, without
     reading again what it knows. It stays about its host and times; a later --until takes in what lies between, any
     other --host, --since or --until learns from all events again.
+
+    What stands out among the new is not learnt until you say that it is benign: so nobody teaches the baseline an
+    intrusion.
     """
-    _learn(paths, name, lake, host, since, until, rules, engine, master, update=True)
+    forgets = _forgets(window, half_life)
+    _learn(
+        paths, name, lake, host, since, until, rules, engine, master, forgets, tag=tag, update=True, learn_all=learn_all
+    )
+
+
+def _forgets(window: str | None, half_life: str | None) -> tuple[float | None, float | None]:
+    """`--window` and `--half-life` in days."""
+    asked = ((window, "--window"), (half_life, "--half-life"))
+    found = [None if text is None else span(text, option).total_seconds() / 86_400 for text, option in asked]
+    return found[0], found[1]
 
 
 def _learn(
@@ -86,8 +119,11 @@ def _learn(
     rules: list[str] | None,
     engine: EngineName,
     master: str | None,
+    forgets: tuple[float | None, float | None],
     *,
+    tag: str | None,
     update: bool,
+    learn_all: bool = False,
 ) -> None:
     start, end = period(since, until)
     computes, master = engine_of(engine, master)
@@ -98,6 +134,7 @@ def _learn(
     from vizsla.faces.footer import report_lines
     from vizsla.safe import visible
 
+    more = {"learn_all": learn_all} if update else {}
     with ProgressBar() as progress:
         learnt = (python.update if update else python.learn)(
             paths or (),
@@ -107,10 +144,15 @@ def _learn(
             since=start,
             until=end,
             rules=existing(rules or ()),
+            window=forgets[0],
+            half_life=forgets[1],
             engine=computes,
             master=master,
             progress=progress,
+            **more,
         )
+    if tag is not None:
+        _store(where).tag(name, tag, learnt.baseline.version)
     print(f"Baseline {learnt.baseline.name}, version {learnt.baseline.version}.")
     for line in (*map(visible, learnt.says), *report_lines(learnt.report)):
         print(line)
@@ -124,19 +166,24 @@ def list_(lake: LakeOption = None) -> None:
 
 
 def show(name: NameArgument, version: VersionOption = None, lake: LakeOption = None) -> None:
-    """What a baseline holds: event types, fields, hosts."""
-    from vizsla.baseline.store import describe
+    """What a baseline holds: event types, fields, hosts; what it has not learnt, and what drifted."""
+    from vizsla.baseline.store import about, describe
+    from vizsla.safe import visible
 
-    _print(describe(_store(lake).load(name, version)))
+    store = _store(lake)
+    chosen = store.load(name, None if version is None else store.version_of(name, version))
+    _print(describe(chosen))
+    for line in about(store, chosen):
+        print(visible(line))
 
 
 def diff(
     name: NameArgument,
     older: Annotated[
-        int | None, typer.Option("--from", metavar="V", help="This version; default: the one before.")
+        str | None, typer.Option("--from", metavar="V", help="This version; default: the one before.")
     ] = None,
     newer: Annotated[
-        int | None, typer.Option("--to", metavar="V", help="With this one; default: the one in use.")
+        str | None, typer.Option("--to", metavar="V", help="With this one; default: the one in use.")
     ] = None,
     lake: LakeOption = None,
 ) -> None:
@@ -144,22 +191,39 @@ def diff(
     from vizsla.baseline.store import diff as compare
 
     store = _store(lake)
-    after = store.current(name) if newer is None else newer
+    after = store.current(name) if newer is None else store.version_of(name, newer)
     earlier = [v for v in store.versions(name) if v < after]
     if older is None and not earlier:
         raise UsageError(
             f"version {after} of {name!r} has none before it", fix="`vizsla learn` again makes the next version"
         )
-    _print(compare(store.load(name, earlier[-1] if older is None else older), store.load(name, after)))
+    before = earlier[-1] if older is None else store.version_of(name, older)
+    _print(compare(store.load(name, before), store.load(name, after)))
 
 
 def rollback(
     name: NameArgument,
-    to: Annotated[int | None, typer.Option("--to", metavar="V", help="The version; default: the one before.")] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="V", help="The version, or its name; default: the one before.")
+    ] = None,
     lake: LakeOption = None,
 ) -> None:
     """Go back to an earlier version; later ones stay."""
-    print(f"Baseline {name} is now at version {_store(lake).rollback(name, to)}.")
+    store = _store(lake)
+    back = store.rollback(name, None if to is None else store.version_of(name, to))
+    print(f"Baseline {name} is now at version {back}.")
+
+
+def tag(
+    name: NameArgument,
+    tag: Annotated[str, typer.Argument(metavar="TAG", help="What to call the version.")],
+    version: VersionOption = None,
+    lake: LakeOption = None,
+) -> None:
+    """Name a version: NAME@TAG means it from then on."""
+    store = _store(lake)
+    chosen = store.tag(name, tag, None if version is None else store.version_of(name, version))
+    print(f"Version {chosen} of {name} is now {name}@{tag}.")
 
 
 def _store(lake: str | None) -> BaselineStore:
@@ -182,5 +246,6 @@ for _name, _command in (
     ("show", show),
     ("diff", diff),
     ("rollback", rollback),
+    ("tag", tag),
 ):
     app.command(_name)(guard.guarded(_command))

@@ -74,11 +74,20 @@ def hunt(
     known: Annotated[
         bool, typer.Option("--known/--no-known", help="Use the rules and the intelligence that the lake keeps.")
     ] = True,
+    exceptions: Annotated[
+        bool, typer.Option("--exceptions/--no-exceptions", help="Hide what was judged benign, as far as that reaches.")
+    ] = True,
+    learnt: Annotated[
+        bool, typer.Option("--learnt/--no-learnt", help="Re-weight the list by what earlier verdicts teach.")
+    ] = True,
     analytic: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help=f"Only this analytic; repeatable. {analytics_known()}"),
     ] = None,
-    view: Annotated[str | None, typer.Option(metavar="NAME", help="Only this view's events, such as process.")] = None,
+    view: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Only tables that this view reads, such as process, with all their events."),
+    ] = None,
     host: HostOption = None,
     user: UserOption = None,
     since: SinceOption = None,
@@ -127,6 +136,8 @@ def hunt(
         rules=existing(rules or ()),
         intel=existing(intel or ()),
         kept=known,
+        exceptions=exceptions,
+        taught=learnt,
         view=view,
         host=host,
         user=user,

@@ -41,9 +41,7 @@ ValueOption = Annotated[
 ]
 StateOption = Annotated[
     str,
-    typer.Option(
-        "--state", metavar="STATE", help="active, silenced, decayed, future, expired, context, revoked or all."
-    ),
+    typer.Option("--state", metavar="STATE", help="live, silenced, decayed, future, expired, context, revoked or all."),
 ]
 
 
@@ -51,7 +49,7 @@ def list_(
     type: TypeOption = None,
     feed: FeedOption = None,
     value: ValueOption = None,
-    state: StateOption = "active",
+    state: StateOption = "live",
     top: Annotated[int, typer.Option("--top", min=0, metavar="N", help="At most as many in a table; 0: all.")] = 50,
     format: FormatOption = ListFormat.TABLE,
     output: OutputOption = None,
@@ -161,7 +159,7 @@ def export(
     type: TypeOption = None,
     feed: FeedOption = None,
     value: ValueOption = None,
-    state: StateOption = "active",
+    state: StateOption = "live",
     output: OutputOption = None,
     lake: LakeOption = None,
 ) -> None:

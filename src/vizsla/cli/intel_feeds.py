@@ -13,9 +13,12 @@ from vizsla.cli.options import LakeOption, existing, lake_path
 from vizsla.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vizsla.intel.add import Added
     from vizsla.intel.rows import Terms
     from vizsla.intel.store import Account, Store
+    from vizsla.nouns.indicator import Refused
 
 attack_app = typer.Typer(help="ATT&CK, at hand offline.", no_args_is_help=True, rich_markup_mode=None)
 _TOLD = 10
@@ -159,12 +162,25 @@ def _tell(done: Added) -> None:
     for file in done.failed:
         console.say(f"not read to its end: {visible(file.path)}: {visible(file.why)}")
     for file in done.unknown:
-        console.say(f"of unknown kind: {visible(file.path)}")
-    told = [(file.path, one) for file in done.read for one in file.told]
-    for path, one in told[:_TOLD]:
-        console.say(f"refused: {visible(path)}: {visible(one.place)}: {visible(one.reason)}")
-    if done.account.refused > _TOLD:
-        console.say(f"refused: and {done.account.refused - _TOLD:,} more, kept in the store")
+        console.say(f"of unknown kind: {visible(file.path)}{f' ({file.note})' if file.note else ''}")
+    _tell_refused([(Path(file.path).name, one) for file in done.read for one in file.told], done.account.refused)
+
+
+def _tell_refused(told: Sequence[tuple[str, Refused]], total: int) -> None:
+    """Each reason once, with the first that it holds for: of a feed with a thousand notes, the one bad line shows."""
+    from vizsla.safe import visible
+
+    by_reason: dict[str, list[tuple[str, Refused]]] = {}
+    for name, one in told:
+        by_reason.setdefault(one.reason, []).append((name, one))
+    for reason, held in list(by_reason.items())[:_TOLD]:
+        name, first = held[0]
+        place = first.place if first.place.startswith(name) else f"{name}, {first.place}"
+        count = f"{len(held):,}, such as " if len(held) > 1 else ""
+        console.say(f"refused: {count}{visible(place)}: {visible(reason)}")
+    left = total - sum(len(held) for held in list(by_reason.values())[:_TOLD])
+    if left > 0:
+        console.say(f"refused: {left:,} more; `vizsla intel stats` counts them")
 
 
 def update(

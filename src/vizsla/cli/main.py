@@ -12,15 +12,20 @@ from vizsla.cli import guard
 from vizsla.cli.assets import app as assets_app
 from vizsla.cli.baseline import app as baseline_app
 from vizsla.cli.baseline import learn
+from vizsla.cli.beacons import beacons
 from vizsla.cli.demo import demo
 from vizsla.cli.doctor import doctor
 from vizsla.cli.explore import coverage, events, query, stack, views
+from vizsla.cli.gold import gold
 from vizsla.cli.guess import guess
 from vizsla.cli.hunt import hunt
 from vizsla.cli.ingest import ingest
 from vizsla.cli.intel import app as intel_app
+from vizsla.cli.outliers import outliers
 from vizsla.cli.rules import app as rules_app
 from vizsla.cli.show import show
+from vizsla.cli.validate import validate
+from vizsla.cli.verdict import app as verdict_app
 
 app = typer.Typer(
     name="vizsla",
@@ -33,7 +38,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 _COMMANDS: tuple[Callable[..., None], ...] = (
-    hunt, ingest, guess, learn, show, stack, events, query, views, coverage, doctor, demo
+    hunt, ingest, guess, learn, show, stack, events, query, views, coverage, beacons, gold, outliers, doctor, validate,
+    demo,
 )  # fmt: skip
 for _command in _COMMANDS:
     app.command()(guard.guarded(_command))
@@ -41,6 +47,7 @@ app.add_typer(baseline_app, name="baseline")
 app.add_typer(assets_app, name="assets")
 app.add_typer(intel_app, name="intel")
 app.add_typer(rules_app, name="rules")
+app.add_typer(verdict_app, name="verdict")
 
 
 def _version(wanted: bool) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Sigma rules kept beside the lake: every hunt uses them.", no_args_is_help=True, rich_markup_mode=None
 )
+WIDE = 140  # columns of a terminal from which on all of a rule is listed
 _TOLD = 10  # refused rules that `add` and `update` name
 
 
@@ -140,7 +141,7 @@ def list_(
     """The rules, and which of them this lake has data for.
 
     The column `lacks` says why a rule can find nothing here: which tables or columns are missing. It is empty where
-    the rule can answer.
+    the rule can answer. A terminal of fewer than 140 columns shows it with --no-data alone, else whether there is data.
     """
     existing(rules or ())
     book = _book(lake)
@@ -161,15 +162,18 @@ def list_(
     )
     rows = _rows(book, loaded, {rule.id for rule in chosen(loaded.rules, wanted) if wanted(rule)})
     shown = [row for row in rows if data is None or data == (not row["lacks"])]
-    names = ("level", "title", "techniques", "status", "source", "lacks", "id", "file")
-    short = format in (None, TableFormat.TABLE) and output is None
-    deliver(_table(shown, names[: -1 if short else None]), format, output)
+    names: tuple[str, ...] = ("level", "title", "techniques", "status", "source", "lacks", "id", "file")
+    if format in (None, TableFormat.TABLE) and output is None:
+        names = names[:-1]
+        if console.width() < WIDE:
+            names = ("level", "title", "lacks" if data is False else "data", "techniques")
+    deliver(_table(shown, names), format, output)
     _sum_up(loaded, shown)
 
 
 def _rows(book: RuleBook, loaded: Loaded, wanted: set[str]) -> list[dict[str, Any]]:
+    from vizsla.nouns.level import LEVELS
     from vizsla.sigma.choose import answerable, columns_of
-    from vizsla.sigma.load import LEVELS
 
     lacks = answerable(loaded.rules, columns_of(book.lake))
     ranked = sorted(loaded.rules, key=lambda rule: (-LEVELS.index(rule.level), rule.title.lower(), rule.id))
@@ -181,6 +185,7 @@ def _rows(book: RuleBook, loaded: Loaded, wanted: set[str]) -> list[dict[str, An
             "status": rule.status or None,
             "source": _source(rule.logsource) if rule.correlation is None else rule.correlation.kind,
             "lacks": lacks[rule.id] or None,
+            "data": "no" if lacks[rule.id] else "yes",
             "id": rule.id,
             "file": rule.file,
         }
@@ -220,8 +225,8 @@ def _sum_up(loaded: Loaded, shown: list[dict[str, Any]]) -> None:
         console.say("no rules are kept here: vizsla rules add PATH")
         return
     here = sum(not row["lacks"] for row in shown)
-    said = f"{counted(len(shown), 'rule', 'rules')} of {len(loaded.rules)}, {here} with data here"
-    console.say(f"{said}; {len(loaded.refused)} cannot be used (--refused)" if loaded.refused else said)
+    said = f"{counted(len(shown), 'rule', 'rules')} of {len(loaded.rules):,}, {here:,} with data here"
+    console.say(f"{said}; {len(loaded.refused):,} cannot be used (--refused)" if loaded.refused else said)
 
 
 def _tell(added: Added) -> None:
@@ -230,8 +235,8 @@ def _tell(added: Added) -> None:
 
     one, loaded = added.collection, added.loaded
     print(
-        f"{one.name}: {counted(len(loaded.rules), 'rule', 'rules')} ({added.new} new, {added.changed} changed, "
-        f"{added.gone} gone) from {_shown(one.origin)}"
+        f"{one.name}: {counted(len(loaded.rules), 'rule', 'rules')} ({added.new:,} new, {added.changed:,} changed, "
+        f"{added.gone:,} gone) from {_shown(one.origin)}"
     )
     if one.licence:
         console.say(f"licence: {_shown(one.licence)}")

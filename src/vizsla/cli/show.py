@@ -36,7 +36,7 @@ def show(
         raise UsageError("--json writes the finding alone", where="--json, --around", fix="leave --around out")
     guard.doing("looking up the finding")
     from vizsla import findings
-    from vizsla.faces import arrow, python
+    from vizsla.faces import arrow, feedback, python
     from vizsla.faces.detail import parts, text
     from vizsla.faces.redact import redacted
 
@@ -44,7 +44,7 @@ def show(
     if id is None:
         console.show(arrow.renderable(findings.runs(home), console.width()))
         return
-    finding = findings.load(home, id, run=run)
+    finding = feedback.judged(home, findings.load(home, id, run=run))
     if redact:
         finding = redacted(finding)
     if json:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-from vizsla.lake import Scan
+from vizsla.lake import Scan, Slot
 from vizsla.nouns.event import HOST, TIME
 
 
@@ -28,7 +30,7 @@ def _typed(column: ir.Value, kind: dt.DataType) -> ir.Value:
 
 
 def within(table: ir.Table, scan: Scan) -> ir.Table:
-    """The rows within the scan's since, until and hosts."""
+    """The rows within the scan's since, until, hosts and slots."""
     conditions: list[ir.BooleanValue] = []
     if scan.since is not None:
         conditions.append(table[TIME] >= ibis.literal(scan.since))
@@ -36,4 +38,20 @@ def within(table: ir.Table, scan: Scan) -> ir.Table:
         conditions.append(table[TIME] < ibis.literal(scan.until))
     if scan.hosts is not None:
         conditions.append(table[HOST].isin(list(scan.hosts)) if scan.hosts else ibis.literal(False))
+    if scan.only is not None:
+        conditions.append(_among(table, scan.only))
+    if scan.without:
+        conditions.append(~_among(table, scan.without))
     return table.filter(*conditions) if conditions else table
+
+
+def _among(table: ir.Table, slots: Sequence[Slot]) -> ir.BooleanValue:
+    """Whether a row is of one of these hosts at its times; a row without host or time is of none."""
+    by_host: dict[str, list[ir.BooleanValue]] = {}
+    for host, since, until in slots:
+        inside = (table[TIME] >= ibis.literal(since)) & (table[TIME] < ibis.literal(until))
+        by_host.setdefault(host, []).append(inside)
+    found: ir.BooleanValue = ibis.literal(False)
+    for host, times in by_host.items():
+        found = found | ((table[HOST] == host) & ibis.or_(*times))
+    return found.fill_null(False)

@@ -11,16 +11,18 @@ from itertools import islice
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from vizsla.lake import Scan
+from vizsla.lake import Scan, Slot
 from vizsla.nouns.event import DAY, HOST, TIME
 
 ENCODED = pa.dictionary(pa.int32(), pa.string())
 CELLS = 4_000_000  # values of a batch at most: 4 bytes each while they are dictionary-encoded
 ROWS = 131_072  # rows of a batch at most
+NO_TIME = -(1 << 62)  # before all times
 REPEATED = 8  # bytes of a value, on average, up to which a column's values come again and again
 
 
@@ -94,11 +96,12 @@ def read(scan: Scan, columns: Sequence[str], work: queue.SimpleQueue[Piece]) -> 
     """The pieces that `work` still holds, as batches of exactly `columns`, in their order.
 
     Text comes as `dictionary<int32, string>`, or plain where hardly a value comes twice; columns that a file
-    lacks come as nulls; rows outside of the scan's since, until and hosts are left out. Several readers may
+    lacks come as nulls; rows outside of the scan's since, until, hosts and slots are left out. Several readers may
     share one queue.
     """
-    filtered = [TIME] if scan.since or scan.until else []
-    filtered += [HOST] if scan.hosts is not None else []
+    slots = scan.only is not None or bool(scan.without)
+    filtered = [TIME] if scan.since or scan.until or slots else []
+    filtered += [HOST] if scan.hosts is not None or slots else []
     wanted = [*columns, *(name for name in filtered if name not in columns)]
     schema = pa.schema([(name, _kind(scan, name)) for name in wanted])
     rows = max(4096, min(ROWS, CELLS // max(1, len(wanted))))
@@ -177,7 +180,7 @@ def _complete(batch: pa.RecordBatch | None, rows: int, schema: pa.Schema, day: s
 
 
 def keep(batch: pa.RecordBatch, scan: Scan) -> pa.RecordBatch:
-    """The rows of a batch within the scan's since, until and hosts."""
+    """The rows of a batch within the scan's since, until, hosts and slots."""
     mask = None
     if scan.since is not None:
         mask = pc.greater_equal(batch.column(TIME), _moment(scan.since))
@@ -188,7 +191,33 @@ def keep(batch: pa.RecordBatch, scan: Scan) -> pa.RecordBatch:
         host = batch.column(HOST)
         among = pc.is_in(host.dictionary_decode() if host.type == ENCODED else host, pa.array(scan.hosts, pa.string()))
         mask = among if mask is None else pc.and_(mask, among)
+    if scan.only is not None:
+        inside = _among(batch, scan.only)
+        mask = inside if mask is None else pc.and_(mask, inside)
+    if scan.without:
+        outside = pc.invert(_among(batch, scan.without))
+        mask = outside if mask is None else pc.and_(mask, outside)
     return batch if mask is None else batch.filter(mask, null_selection_behavior="drop")
+
+
+def _among(batch: pa.RecordBatch, slots: Sequence[Slot]) -> pa.Array:
+    """Which rows are of one of these hosts at its times; a row without host or time is of none."""
+    found = np.zeros(batch.num_rows, dtype=bool)
+    times = pc.fill_null(batch.column(TIME).cast(pa.int64()), NO_TIME).to_numpy(zero_copy_only=False)
+    if not len(times):
+        return pa.array(found)
+    host = batch.column(HOST)
+    codes = host if host.type == ENCODED else host.dictionary_encode()
+    places = {name: place for place, name in enumerate(codes.dictionary.to_pylist())}
+    indices = pc.fill_null(codes.indices, -1).to_numpy(zero_copy_only=False)
+    for name, since, until in slots:
+        if name in places:
+            found |= (indices == places[name]) & (times >= _micros(since)) & (times < _micros(until))
+    return pa.array(found)
+
+
+def _micros(moment: datetime) -> int:
+    return int(_moment(moment).cast(pa.int64()).as_py())
 
 
 def _moment(moment: datetime) -> pa.Scalar:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -22,6 +20,7 @@ from vizsla.engines._expressions import finish
 from vizsla.engines._threads import together
 from vizsla.errors import EngineError
 from vizsla.lake import Scan
+from vizsla.scratch import Scratch
 
 MEMORY = 3 << 30  # bytes that DuckDB may use before it spills to disk, or half of the machine's where that is less
 
@@ -42,11 +41,11 @@ class DuckDB:
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
-        self._spill = tempfile.mkdtemp(prefix="vizsla-duckdb-")
+        self._spill = Scratch("duckdb")
         self._ibis: Any = ibis.duckdb.connect(
             threads=self.threads,
             memory_limit=f"{min(MEMORY, _memory() // 2) >> 20}MiB",
-            temp_directory=self._spill,
+            temp_directory=str(self._spill.path),
             autoinstall_known_extensions=False,
         )
         self._ibis.raw_sql("SET TimeZone = 'UTC'")
@@ -127,7 +126,7 @@ class DuckDB:
         """Let go of the connection and of what it had spilled."""
         self._tables.clear()
         self._ibis.disconnect()
-        shutil.rmtree(self._spill, ignore_errors=True)
+        self._spill.close()
 
     def __enter__(self) -> DuckDB:
         return self

@@ -75,10 +75,13 @@ class Spark:
         from vizsla.engines import _bootstrap
 
         schema = expression.schema().to_pyarrow()
-        rows = self._frame(expression).mapInArrow(_by_value(_bootstrap).packed, _bootstrap.RESULT)
+        frame = self._frame(expression)
+        plain = frame.toDF(*(f"c{place}" for place in range(len(schema))))  # names with dots, mapInArrow cannot resolve
+        rows = plain.mapInArrow(_by_value(_bootstrap).packed, _bootstrap.RESULT)
         for row in rows.toLocalIterator(prefetchPartitions=True):
             for batch in pa.ipc.open_stream(bytes(row["body"])):
-                yield from _fit(pa.Table.from_batches([batch]), schema).to_batches()
+                named = pa.Table.from_batches([batch]).rename_columns(schema.names)
+                yield from _fit(named, schema).to_batches()
 
     def _frame(self, expression: ir.Table) -> Any:
         self._ibis._run_pre_execute_hooks(expression)  # makes the expression's memory tables known

@@ -34,6 +34,7 @@ TELLING: dict[str, tuple[str, ...]] = {
     "inventory": ("service.name", "scheduled_task.name", "file.path"),
     "library": ("file.path",),
     "metric": ("metric.name",),
+    "mutex": ("mutex.name",),
     "network": ("destination.domain", "destination.ip"),
     "pipe": ("pipe.name", "pipe.operation"),
     "process": ("process.target.executable", "process.command_line", "process.executable"),

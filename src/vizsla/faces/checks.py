@@ -168,6 +168,7 @@ def _intelligence(lake: str) -> Iterator[Check]:
         return
     import pyarrow.compute as pc
 
+    from vizsla.errors import FeedError
     from vizsla.intel import kept, weigh
     from vizsla.intel.attack import FILE, load
     from vizsla.intel.store import Store
@@ -176,7 +177,12 @@ def _intelligence(lake: str) -> Iterator[Check]:
     known = pc.count_distinct(store.claims_table.read(["id"]).column("id")).as_py() if store.version else 0
     feeds = kept.load(store)
     own = home.root / FILE
-    attack = f"ATT&CK {load(own).version}, as it was updated here" if own.is_file() else ""
+    attack = ""
+    if own.is_file():
+        try:
+            attack = f"ATT&CK {load(own).version}, as it was updated here"
+        except FeedError as error:
+            yield Check("ATT&CK", "broken", f"{error.what}: {error.where}; {error.fix}, or remove the file")
     told = "; ".join(
         part for part in (f"{counted(known, 'indicator')} of {counted(len(feeds), 'feed')}", attack) if part
     )

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator
 
 from vizsla.faces.record import stamp
-from vizsla.faces.words import hosts
+from vizsla.faces.words import earlier, hosts
 from vizsla.nouns import Finding
 from vizsla.safe import csv_cell
 
@@ -27,6 +27,7 @@ COLUMNS = (
     "speaks_against",
     "id",
     "pattern_id",
+    "verdict",
 )
 _REASONS = 5
 
@@ -71,4 +72,5 @@ def _cells(finding: Finding) -> list[object]:
         "; ".join(finding.speaks_against),
         finding.id,
         finding.pattern_id,
+        earlier(finding.judged[0]) if finding.judged else None,
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vizsla.faces import words
 from vizsla.faces.lineage import Row, tree_rows
-from vizsla.faces.table import COLOURS, render
+from vizsla.faces.table import COLOURS, JUDGED, render
 from vizsla.nouns import EventRef, Evidence, Finding, Reason
 from vizsla.safe import shortened, visible
 
@@ -82,6 +82,8 @@ def _head(finding: Finding) -> Text:
         head.append(f" ({visible(entity.role)})" if entity.role else "", style="dim")
     if len(finding.instance_hosts) > 1:
         head.append("\nalso on: ", style="dim").append(", ".join(visible(h) for h in finding.instance_hosts))
+    for judged in finding.judged:
+        head.append("\nverdict: ", style="dim").append(visible(words.earlier(judged)), style=JUDGED[judged.judgement])
     for attack in finding.attack:
         head.append("\nATT&CK: ", style="dim").append(f"{visible(attack.technique)} {visible(attack.tactic)}")
         head.append(f" (says {visible(attack.source)})", style="dim")

@@ -39,7 +39,7 @@ def state(row: Mapping[str, Any]) -> str:
     if row["silenced_by"]:
         return f"dropped by {row['silenced_by']}"
     if row["state"] == "live":
-        return "decayed" if row["decayed"] else "active"
+        return "decayed" if row["decayed"] else "live"
     return str({"context": "context only", "future": "not yet valid"}.get(row["state"], row["state"]))
 
 
@@ -98,16 +98,16 @@ def statistics(found: pa.Table) -> pa.Table:
     rows: dict[str, dict[str, Any]] = {}
     kinds = found.select(["type", "state", "decayed"]).append_column("off", pc.is_valid(found.column("silenced_by")))
     for one in kinds.group_by(["type", "state", "decayed", "off"]).aggregate([([], "count_all")]).to_pylist():
-        row = rows.setdefault(one["type"], dict.fromkeys(("total", "active", "decayed", "silenced"), 0))
+        row = rows.setdefault(one["type"], dict.fromkeys(("total", "live", "decayed", "silenced"), 0))
         row["total"] += one["count_all"]
         if one["off"]:
             row["silenced"] += one["count_all"]
         elif one["state"] != "live":
             row[one["state"]] = row.get(one["state"], 0) + one["count_all"]
         else:
-            row["active"] += one["count_all"]
+            row["live"] += one["count_all"]
             row["decayed"] += one["count_all"] if one["decayed"] else 0
-    names = ("total", "active", "decayed", "silenced", "future", "expired", "context", "revoked")
+    names = ("total", "live", "decayed", "silenced", "future", "expired", "context", "revoked")
     made = [
         {"type": type, **{name: row.get(name, 0) for name in names if any(name in other for other in rows.values())}}
         for type, row in sorted(rows.items(), key=lambda item: (-item[1]["total"], item[0]))

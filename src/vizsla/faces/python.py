@@ -7,11 +7,11 @@ A lake is given as a path, as an open `Lake`, or not at all: then $VIZSLA_LAKE o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vizsla.errors import UsageError
 from vizsla.lake import Lake
@@ -71,6 +71,8 @@ def hunt(
     rules: Sequence[str | Path] = (),
     intel: Sequence[str | Path] = (),
     known: bool = True,
+    exceptions: bool = True,
+    learnt: bool = True,
     view: str | None = None,
     host: str | None = None,
     user: str | None = None,
@@ -89,7 +91,8 @@ def hunt(
     """Hunt in logs, in a lake, or in logs that are ingested into a lake first.
 
     Paths without a lake are read into a temporary one, gone afterwards. `rules` and `intel` are files or folders for
-    this hunt; `known`: whether those that the lake keeps are used beside them.
+    this hunt; `known`: whether those that the lake keeps are used beside them. `exceptions`: whether what was judged
+    benign is hidden; `learnt`: whether verdicts re-weight the list.
     """
     read = _paths(paths)
     where = None if lake is None and read else str(open_lake(lake, create=bool(read)).root)
@@ -101,6 +104,8 @@ def hunt(
         rules=tuple(map(str, rules)),
         intel=tuple(map(str, intel)),
         kept=known,
+        exceptions=exceptions,
+        taught=learnt,
         view=view,
         host=host,
         user=user,
@@ -137,9 +142,10 @@ def _found(baseline: str | None, lake: str | None) -> str | None:
         return baseline
     from vizsla.baseline import BaselineStore
 
-    own = lake is not None and Path(lake).is_dir() and baseline in BaselineStore(open_lake(lake)).names()
+    named = baseline.partition("@")[0]
+    own = lake is not None and Path(lake).is_dir() and named in BaselineStore(open_lake(lake)).names()
     store = BaselineStore(open_lake(home))
-    return str(store.folder(baseline)) if not own and baseline in store.names() else baseline
+    return str(store.folder(baseline)) if not own and named in store.names() else baseline
 
 
 def learn(
@@ -151,11 +157,17 @@ def learn(
     since: datetime | None = None,
     until: datetime | None = None,
     rules: Sequence[str | Path] = (),
+    window: float | None = None,
+    half_life: float | None = None,
     engine: str = "duckdb",
     master: str | None = None,
     progress: Progress | None = None,
 ) -> Learnt:
-    """Learn what is normal in a lake (into which `paths` are ingested first) and save it as baseline `name`."""
+    """Learn what is normal in a lake (into which `paths` are ingested first) and save it as baseline `name`.
+
+    `window`, `half_life`: in days, how what is old is forgotten; kept for later updates.
+    """
+    from vizsla.baseline.fading import Fading
     from vizsla.hunt import learn as run
 
     return run(
@@ -166,6 +178,7 @@ def learn(
         since=since,
         until=until,
         rules=tuple(map(str, rules)),
+        fading=Fading(window, half_life),
         engine=engine,
         master=master,
         progress=progress,
@@ -230,11 +243,19 @@ def update(
     since: datetime | None = None,
     until: datetime | None = None,
     rules: Sequence[str | Path] = (),
+    learn_all: bool = False,
+    window: float | None = None,
+    half_life: float | None = None,
     engine: str = "duckdb",
     master: str | None = None,
     progress: Progress | None = None,
 ) -> Learnt:
-    """Add to baseline `name` what its lake got since it was learnt (`paths` are ingested first)."""
+    """Add to baseline `name` what its lake got since it was learnt (`paths` are ingested first).
+
+    Findings that stand out in it are not learnt until they are judged benign, unless `learn_all`. `window`,
+    `half_life`: in days, how what is old is forgotten; where neither is given, as it was.
+    """
+    from vizsla.baseline.fading import Fading
     from vizsla.hunt import update as run
 
     return run(
@@ -245,6 +266,8 @@ def update(
         since=since,
         until=until,
         rules=tuple(map(str, rules)),
+        learn_all=learn_all,
+        fading=Fading(window, half_life) if window or half_life else None,
         engine=engine,
         master=master,
         progress=progress,
@@ -349,7 +372,7 @@ def hunt_intel(
     )  # fmt: skip
 
 
-def indicators(lake: AnyLake = None, at: datetime | None = None, *, state: str = "active") -> pa.Table:
+def indicators(lake: AnyLake = None, at: datetime | None = None, *, state: str = "live") -> pa.Table:
     """The indicators of a lake as they stand (at a time; None: now), a row each, with feeds and what silences it.
 
     `state`: active, silenced, decayed, future, expired, context, revoked or all.
@@ -377,6 +400,29 @@ def around(lake: Lake, finding: Finding, reach: timedelta, *, limit: int = 200) 
 
 def _paths(paths: Paths) -> tuple[str, ...]:
     return (str(paths),) if isinstance(paths, str | Path) else tuple(str(p) for p in paths)
+
+
+def outliers(
+    table: str | Path | pa.Table | Any,
+    model: str = "auto",
+    *,
+    top: int | None = None,
+    kinds: Mapping[str, str] | None = None,
+    without: Sequence[str] = (),
+    array: str | None = None,
+    seed: int = 0,
+    **parameters: Any,
+) -> pa.Table:
+    """The rows of any table by how unusual they are: row (from 0), bits, p and reasons, the most unusual first.
+
+    `table`: a CSV, Parquet, npy or npz file, an Arrow table, or a NumPy array of two dimensions. `kinds` declares what
+    fields are (number, category, text, time); `without` leaves fields out; `parameters` are the model's own.
+    """
+    from vizsla.faces import outliers as face
+    from vizsla.outlier.score import as_table, score
+
+    found = score(as_table(table, array), model, top=top, kinds=kinds, without=without, seed=seed, **parameters)
+    return face.table(found.ranked(top))
 
 
 def shown(table: pa.Table, *, width: int = 120) -> str:

@@ -16,10 +16,12 @@ from vizsla.nouns import (
     EventRef,
     Evidence,
     Finding,
+    Judged,
     Pivot,
     ProcessNode,
     Reason,
     Run,
+    Shown,
     Usual,
 )
 
@@ -79,6 +81,9 @@ def _whole_record(finding: Finding) -> Json:
         "evidence": [_evidence_record(e) for e in finding.evidence],
         "speaks_against": list(finding.speaks_against),
         "context": _context_record(finding.context),
+        "shown": [{"kind": s.kind, "code": s.code, "bits": s.bits} for s in finding.shown],
+        "traits": dict(finding.traits),
+        "verdicts": [_judged_record(j) for j in finding.judged],
         "next": [{"what": p.what, "query": p.query, "for": p.tool} for p in finding.next],
     }
 
@@ -146,7 +151,21 @@ def _evidence_record(evidence: Evidence) -> Json:
         "reasons": [_reason_record(r) for r in evidence.reasons],
         "rule": None if evidence.rule is None else dict(evidence.rule),
         "indicator": None if evidence.indicator is None else dict(evidence.indicator),
+        "picture": None if evidence.picture is None else dict(evidence.picture),
         "events": [_event_record(e) for e in evidence.events],
+    }
+
+
+def _judged_record(judged: Judged) -> Json:
+    return {
+        "id": judged.id,
+        "verdict": judged.judgement,
+        "at": stamp(judged.at),
+        "by": judged.by,
+        "scope": judged.reach,
+        "same": judged.same,
+        "reason": judged.reason,
+        "until": stamp(judged.until),
     }
 
 
@@ -228,6 +247,22 @@ def _finding(record: Mapping[str, Any]) -> Finding:
         surprisal=float(record.get("surprisal", 0.0)),
         ledger=tuple((entry["line"], float(entry["bits"])) for entry in record.get("ledger", ())),
         instance_hosts=tuple(record.get("instance_hosts", ())),
+        shown=tuple(Shown(s["kind"], s["code"], float(s["bits"])) for s in record.get("shown", ())),
+        traits={name: float(value) for name, value in record.get("traits", {}).items()},
+        judged=tuple(_judged(j) for j in record.get("verdicts", ())),
+    )
+
+
+def _judged(record: Mapping[str, Any]) -> Judged:
+    return Judged(
+        id=record["id"],
+        judgement=record["verdict"],
+        at=datetime.fromisoformat(record["at"]),
+        by=record["by"],
+        reach=record["scope"],
+        same=record["same"],
+        reason=record["reason"],
+        until=moment(record["until"]),
     )
 
 
@@ -261,6 +296,7 @@ def _evidence(record: Mapping[str, Any]) -> Evidence:
         pattern_id=record.get("pattern_id", ""),
         rule=record.get("rule"),
         indicator=record.get("indicator"),
+        picture=record.get("picture"),
     )
 
 

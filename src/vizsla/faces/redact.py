@@ -10,7 +10,7 @@ from vizsla.nouns import HuntResult, Reason
 from vizsla.safe import MASK, mask_credentials
 
 T = TypeVar("T")
-_NEVER = frozenset({"id", "pattern_id", "key", "parent", "tier", "table", "query_id"})  # ours, and joined on
+_NEVER = frozenset({"id", "pattern_id", "key", "parent", "tier", "table", "query_id", "code"})  # ours, and joined on
 # Fields whose whole value is a secret, whatever it looks like.
 _SECRET_FIELDS = ("password", "passwd", "pwd", "secret", "apikey", "privatekey", "credential")
 

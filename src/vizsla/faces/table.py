@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from vizsla.faces import hits
 from vizsla.faces.footer import lines
-from vizsla.faces.words import bits, counted, hosts, number, often
-from vizsla.nouns import Finding, HuntResult, Tier
+from vizsla.faces.words import bits, counted, earlier, hosts, number, often
+from vizsla.nouns import Finding, HuntResult, Judgement, Tier
 from vizsla.safe import shortened, visible
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ LEGEND = (
     "bits: how strong the evidence is, one more is twice as strong. expected: how often quiet days like those learnt "
     "bring a finding at least as strong."
 )
+JUDGED: dict[Judgement, str] = {"malicious": "red", "benign": "green", "unsure": "yellow"}
 _SHORT: dict[Tier, str] = {"informational": "info"}
 _NARROW = 120  # below this many columns, hosts stand under the title
 _TITLE_LINES = 4  # of text: a title that would take more is shortened in its middle
@@ -117,6 +118,9 @@ def _title(finding: Finding, room: int, narrow: bool) -> list[Text]:
     from vizsla.faces.words import when
 
     title = Text(shortened(visible(finding.title), room * _TITLE_LINES))
+    if finding.judged:
+        style = JUDGED[finding.judged[0].judgement]
+        title = Text("\n").join([title, Text(shortened(visible(earlier(finding.judged[0])), room), style=style)])
     place = Text(where(finding), style="dim" if narrow else "")
     start = when(finding.start)
     if not narrow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from vizsla.nouns import Finding, Reason, Run
+from vizsla.nouns import Finding, Judged, Reason, Run
 
 
 def when(time: datetime | None) -> str:
@@ -138,3 +138,11 @@ def rests_on(run: Run) -> tuple[str, ...]:
             "No rate is claimed: tiers and order are by rarity alone. A baseline (`vizsla learn`) would give one."
         )
     return tuple(lines)
+
+
+def earlier(one: Judged) -> str:
+    """An earlier verdict on a finding, in words that are not yet safe to show."""
+    whom = "" if one.same == "finding" else " (the same pattern)"
+    until = f", until {one.until:%Y-%m-%d}" if one.until else ""
+    reason = f": {one.reason}" if one.reason else ""
+    return f"judged {one.judgement} on {one.at:%Y-%m-%d} by {one.by}{whom}{until}{reason}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from vizsla.errors import FeedError
 from vizsla.feed import SNIFFED, Feed
+from vizsla.plugin import Loading
 
 GROUP = "vizsla.feeds"
 ASKED = "name, doc, sniff, read"
@@ -17,46 +16,18 @@ MANIFEST = "manifest.json"  # what a directory that is one feed is known by
 
 
 @lru_cache(maxsize=1)
-def _loaded() -> tuple[dict[str, Feed], dict[str, str]]:
-    """Formats by name, and why others could not be loaded."""
-    found: dict[str, Feed] = {}
-    failed: dict[str, str] = {}
-    places: dict[str, str] = {}
+def _loaded() -> Loading[Feed]:
+    loading: Loading[Feed] = Loading("formats of intelligence", _fault, FeedError)
+    loading.modules(__path__, __name__, "FORMAT")
+    loading.points(entry_points(group=GROUP))
+    return loading
 
-    def take(place: str, feed: object) -> None:
-        if not isinstance(feed, Feed):
-            failed[place] = f"its FORMAT has not all that a format needs: {ASKED}"
-            return
-        if not feed.name.isidentifier() or feed.name != feed.name.lower():
-            failed[place] = f"its name {feed.name!r} is no identifier in lower case"
-            return
-        if feed.name in found:
-            raise FeedError(
-                f"two formats of intelligence are named {feed.name!r}",
-                where=f"{places[feed.name]} and {place}",
-                fix="uninstall one of them, or rename it",
-            )
-        found[feed.name], places[feed.name] = feed, place
 
-    for module in pkgutil.iter_modules(__path__):
-        place = f"{__name__}.{module.name}"
-        if module.name.startswith("_"):
-            continue
-        try:
-            feed = getattr(importlib.import_module(place), "FORMAT", None)
-        except Exception as error:  # noqa: BLE001  (whatever a plug-in raises is told by failures())
-            failed[place] = f"{type(error).__name__}: {error}"
-            continue
-        if feed is not None:
-            take(place, feed)
-    for point in entry_points(group=GROUP):
-        try:
-            loaded = point.load()
-        except Exception as error:  # noqa: BLE001  (whatever a plug-in raises is told by failures())
-            failed[point.value] = f"{type(error).__name__}: {error}"
-            continue
-        take(point.value, loaded)
-    return dict(sorted(found.items())), failed
+def _fault(feed: object) -> str:
+    if not isinstance(feed, Feed):
+        return f"its FORMAT has not all that a format needs: {ASKED}"
+    name = feed.name
+    return "" if name.isidentifier() and name == name.lower() else f"its name {name!r} is no identifier in lower case"
 
 
 def registry() -> dict[str, Feed]:
@@ -64,12 +35,12 @@ def registry() -> dict[str, Feed]:
 
     Raises FeedError where two have one name.
     """
-    return dict(_loaded()[0])
+    return _loaded().found
 
 
 def failures() -> dict[str, str]:
     """Formats that could not be loaded, and why."""
-    return dict(_loaded()[1])
+    return dict(_loaded().failed)
 
 
 def find(name: str) -> Feed:

@@ -63,13 +63,17 @@ _BREAKS = frozenset(
 
 
 def encoding_of(head: bytes) -> str:
-    """Of a text that begins with `head`: by its mark, else UTF-8 where it can be, else Windows' Latin."""
+    """Of a text that begins with `head`: by its mark or its zeros, else UTF-8 where it can be, else Windows' Latin."""
     for mark, name in (
         (codecs.BOM_UTF8, "utf-8-sig"),
         (codecs.BOM_UTF16_LE, "utf-16"),
         (codecs.BOM_UTF16_BE, "utf-16"),
     ):
         if head.startswith(mark):
+            return name
+    for at, name in ((1, "utf-16-le"), (0, "utf-16-be")):  # Western letters without a mark: every other byte is zero
+        half = head[at:4096:2]
+        if len(half) > 2 and half.count(0) > 0.7 * len(half) and head[1 - at : 4096 : 2].count(0) < 0.1 * len(half):
             return name
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
@@ -86,12 +90,25 @@ def opened(path: Path) -> BinaryIO:
         raise FeedError(f"the file cannot be opened: {error.strerror}", where=str(path), fix="check its path") from None
 
 
-def decoded(stream: BinaryIO) -> Iterator[str]:
-    """A stream's text in pieces of about a million characters; what is no text becomes U+FFFD."""
+def binary(head: bytes) -> bool:
+    """Whether what begins so is no text: zeros, and no encoding that has them."""
+    return b"\x00" in head and not encoding_of(head).startswith("utf-16")
+
+
+def decoded(stream: BinaryIO, nul: list[int] | None = None) -> Iterator[str]:
+    """A stream's text in pieces of about a million characters; what is no text becomes U+FFFD.
+
+    NUL characters are taken for nothing, and counted in the first of `nul`.
+    """
     data = stream.read(CHUNK)
     decoder = codecs.getincrementaldecoder(encoding_of(data[:65_536]))("replace")
     while data:
-        yield decoder.decode(data).replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
+        text = decoder.decode(data).replace("\r\n", "\n").replace("\r", "\n")
+        if "\x00" in text:
+            if nul is not None:
+                nul[0] += text.count("\x00")
+            text = text.replace("\x00", "")
+        yield text
         data = stream.read(CHUNK)
     yield decoder.decode(b"", final=True)
 

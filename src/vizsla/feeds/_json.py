@@ -1,9 +1,9 @@
-"""JSON of feeds, bounded: whole where it is small, object by object where it is large."""
+"""JSON of feeds, bounded: whole where it is small and sound, object by object where it is large or damaged."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +11,51 @@ import orjson
 
 from vizsla.errors import FeedError
 from vizsla.feed import LARGEST
+from vizsla.feeds._mended import Broken, mended
 from vizsla.nouns.indicator import Refused
 
 WHOLE = 32 << 20  # bytes: a larger document is read object by object
-OBJECT = 32 << 20  # bytes of one object in a large document
+OBJECT = 64 << 20  # bytes of one object in a large document
 CHUNK = 1 << 20
 LISTS = ("[", "{[")  # the brackets that are open where an object of the list begins
-# The next bracket outside of strings, or the quote of a string that has no end yet.
-_MARK = re.compile(rb'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+(["{}\[\]])', re.DOTALL)
+# The next bracket outside of strings, or the quote of a string that has no end yet. No string goes beyond its line: one
+# that lacks its end costs the object that it stands in, and not all that follow.
+_MARK = re.compile(rb'(?:[^"{}\[\]]++|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+["\n])*+(["{}\[\]])', re.DOTALL)
+_LISTED = re.compile(rb'\s*(?:\xef\xbb\xbf)?\s*(?:\[|\{(?s:.*?)"objects"\s*:\s*\[)')
 
 
-def document(path: Path) -> Any:
-    """A whole document. Raises FeedError where it is too large or no JSON."""
+def document(path: Path) -> tuple[Any, list[Refused]]:
+    """A whole document, and the records that it had to be read without. Raises FeedError where it is too large or no
+    JSON.
+    """
+    content = content_of(path)
     try:
-        size = path.stat().st_size
-        if size > LARGEST:
+        return orjson.loads(content), []
+    except orjson.JSONDecodeError as error:
+        if len(content) > WHOLE:
+            raise _no_json(error, str(path)) from error
+        try:
+            return mended(content, path.name)
+        except Broken as broken:
+            raise FeedError(str(broken), where=str(path), fix="get the file again") from error
+
+
+def content_of(path: Path) -> bytes:
+    """The bytes of a document that is read as a whole. Raises FeedError where they are too many."""
+    try:
+        if path.stat().st_size > LARGEST:
             raise FeedError(
-                f"the document is larger than {LARGEST >> 20} MiB", where=str(path), fix="split it into smaller files"
+                f"the document is larger than {LARGEST >> 20} MiB, the most that is read as a whole",
+                where=str(path),
+                fix="split it into smaller files",
             )
-        return loads(path.read_bytes(), str(path))
+        return path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     except OSError as error:
         raise _unreadable(path, error) from error
 
 
-def loads(content: bytes, where: str) -> Any:
-    """The value of a JSON text. Raises FeedError where it is none."""
-    try:
-        return orjson.loads(content.removeprefix(b"\xef\xbb\xbf"))
-    except orjson.JSONDecodeError as error:
-        raise FeedError(f"it is no JSON: {error}", where=where, fix="get the file again") from error
+def _no_json(error: Exception, where: str) -> FeedError:
+    return FeedError(f"it is no JSON: {error}", where=where, fix="get the file again")
 
 
 def _unreadable(path: Path, error: OSError) -> FeedError:
@@ -51,17 +67,28 @@ def _unreadable(path: Path, error: OSError) -> FeedError:
 def objects(path: Path, key: str) -> Iterator[dict[str, Any] | Refused]:
     """The objects of a list that is the document, or that stands in it under `key`; the document itself if neither.
 
-    Raises FeedError where it is no JSON. In a large document an object that is none is Refused, the others come.
+    An object that is no JSON is Refused, the others come. Raises FeedError where it is no JSON as a whole, after those
+    that came before.
     """
     try:
         large = path.stat().st_size > WHOLE
     except OSError as error:
         raise _unreadable(path, error) from error
     if large:
-        yield from _streamed(path)
+        yield from streamed(path)
         return
-    content = document(path)
-    found = content.get(key, content) if isinstance(content, dict) else content
+    content = content_of(path)
+    try:
+        held = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        if not _LISTED.match(content):
+            raise _no_json(error, str(path)) from error
+        try:
+            yield from apart([content], path.name, str(path))
+        except FeedError:
+            raise _no_json(error, str(path)) from error
+        return
+    found = held.get(key, held) if isinstance(held, dict) else held
     for place, item in enumerate(found if isinstance(found, list) else [found]):
         if isinstance(item, dict):
             yield item
@@ -69,12 +96,18 @@ def objects(path: Path, key: str) -> Iterator[dict[str, Any] | Refused]:
             yield Refused(f"{path.name}, object {place + 1}", "it is no JSON object")
 
 
-def _streamed(path: Path) -> Iterator[dict[str, Any] | Refused]:
+def streamed(path: Path) -> Iterator[dict[str, Any] | Refused]:
     """The objects that stand directly in a list, which is the document or stands directly in it, whatever its key."""
+    with path.open("rb") as file:
+        yield from apart(iter(lambda: file.read(CHUNK), b""), path.name, str(path))
+
+
+def apart(chunks: Iterable[bytes], name: str, where: str) -> Iterator[dict[str, Any] | Refused]:
+    """The objects in a document that comes in pieces, each read by itself; those that are no JSON are Refused."""
     count = 0
-    for piece in _pieces(path):
+    for piece in _pieces(chunks, where):
         count += 1
-        place = f"{path.name}, object {count}"
+        place = f"{name}, object {count}"
         if isinstance(piece, str):
             yield Refused(place, piece)
             continue
@@ -87,12 +120,11 @@ def _streamed(path: Path) -> Iterator[dict[str, Any] | Refused]:
             yield item
 
 
-def _pieces(path: Path) -> Iterator[bytes | str]:
+def _pieces(chunks: Iterable[bytes], where: str) -> Iterator[bytes | str]:
     """The text of each object in a list at the top or directly below it; a reason where it is too large."""
-    scan = _Scan(str(path))
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            yield from scan.more(chunk)
+    scan = _Scan(where)
+    for chunk in chunks:
+        yield from scan.more(chunk)
     if scan.stack:
         raise scan.wrong("the document ends in the middle")
 

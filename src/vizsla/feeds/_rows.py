@@ -28,6 +28,7 @@ NOTHING = frozenset(
 SAMPLE = 200  # rows by which columns are guessed
 _LEVELS = {"high": 85, "medium": 50, "moderate": 50, "low": 15, "critical": 95, "very high": 95, "very low": 5}
 
+_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d.{0,22})?")
 _PORT = re.compile(r"^(\[?[\w.\[\]():-]+?\]?):(\d{1,5})$")
 _ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _FORMATS = ("%Y%m%d", "%Y/%m/%d", "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%d-%b-%Y", "%Y-%m-%d %H:%M:%S UTC",
@@ -159,11 +160,14 @@ def value_of(text: str, type: str) -> tuple[IndicatorType, str] | None:
         return None
 
 
+@lru_cache(maxsize=65_536)
 def time_of(text: str) -> datetime | None:
     """A time as tables write them: ISO 8601, seconds since 1970, '20201101', 'November 7th, 2014'; UTC."""
     text = text.strip().strip('"')
     if not text or len(text) > 40:
         return None
+    if _ISO.fullmatch(text) and (told := moment(text)):
+        return told
     for form in _FORMATS:
         try:
             return datetime.strptime(_ORDINAL.sub("", text), form).replace(tzinfo=UTC)

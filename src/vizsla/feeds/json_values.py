@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from vizsla.errors import FeedError
-from vizsla.feed import LARGEST, Read
+from vizsla.feed import Read
+from vizsla.feeds._json import WHOLE, document, streamed
 from vizsla.feeds._rows import NOTHING, role_of, type_of, value_of
 from vizsla.nouns.indicator import Claim, Refused
 
 LONGEST_LINE = 16 << 20  # bytes of a line of JSON lines
+FIRST = 10  # lines by which JSON lines are told
+REFUSALS = 1_000  # that are told one by one; the others are counted
 DEEPEST = 100
 _NEVER = ("uuid", "id", "reference", "references", "source", "version", "schema", "$schema", "link", "links")
 
@@ -34,45 +38,70 @@ class _JsonValues:
         """A claim for each value, its context being the fields that lead to it and the strings beside it."""
         try:
             size = path.stat().st_size
-            if size > LARGEST:
-                yield from _lines(path, feed)
-                return
-            data = path.read_bytes()
+            lines = _is_lines(path)
         except OSError as error:
             raise FeedError(
                 f"the file cannot be opened: {error.strerror}", where=str(path), fix="check its path"
             ) from None
-        try:
-            held = json.loads(data)
-        except RecursionError:
-            raise FeedError("its values lie too deep", where=str(path), fix=f"{DEEPEST} levels are read") from None
-        except ValueError:
+        if lines:
             yield from _lines(path, feed)
-            return
-        del data
-        yield from _values(held, path.name, feed)
+        elif size > WHOLE:
+            yield from _large(path, feed)
+        else:
+            held, refused = document(path)
+            yield from refused
+            yield from _values(held, path.name, feed)
+
+
+def _is_lines(path: Path) -> bool:
+    """Whether one of the first lines that say anything is an object or a list by itself, and others follow."""
+    with path.open("rb") as stream:
+        first = [line for line in (stream.readline(LONGEST_LINE) for _ in range(FIRST)) if line.strip()]
+    for line in first if len(first) > 1 else ():
+        try:
+            held = orjson.loads(line.removeprefix(b"\xef\xbb\xbf"))
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(held, dict) and held:
+            return True
+    return False
+
+
+def _large(path: Path, feed: str) -> Iterator[Read]:
+    """The objects of a large document's lists one by one; as a whole where it has none and is not too large for it."""
+    count = 0
+    for item in streamed(path):
+        count += 1
+        if isinstance(item, Refused):
+            yield item
+        else:
+            yield from _values(item, f"{path.name}, object {count}", feed)
+    if count:
+        return
+    held, refused = document(path)
+    yield from refused
+    yield from _values(held, path.name, feed)
 
 
 def _lines(path: Path, feed: str) -> Iterator[Read]:
-    right = 0
     with path.open("rb") as stream:
         number = 0
+        told = 0
         while line := stream.readline(LONGEST_LINE):
             number += 1
             if not line.strip():
                 continue
             place = f"{path.name}, line {number}"
             try:
-                held = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                if not right and number > 1:
-                    raise FeedError(
-                        f"it is no JSON: {error}", where=str(path), fix="check that the file is whole"
-                    ) from None
-                yield Refused(place, f"no JSON: {str(error)[:200]}")
+                held = orjson.loads(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
+            except orjson.JSONDecodeError as error:
+                told += 1
+                if told <= REFUSALS:
+                    yield Refused(place, f"no JSON: {str(error)[:200]}")
                 continue
-            right += 1
             yield from _values(held, place, feed)
+        if told > REFUSALS:
+            yield Refused(path.name, f"{told - REFUSALS} more lines are no JSON")
 
 
 def _values(held: Any, place: str, feed: str) -> Iterator[Read]:

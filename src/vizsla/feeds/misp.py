@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from vizsla.errors import FeedError
 from vizsla.feed import Read
-from vizsla.feeds._json import document
+from vizsla.feeds._json import WHOLE, document, streamed
 from vizsla.feeds._said import all_told, listed, moment, names, strictest, techniques, text, tlp, told
 from vizsla.intel.pattern import indicators
 from vizsla.nouns.indicator import Claim, IndicatorType, Mention, Refused
@@ -69,11 +69,26 @@ class Misp:
         if path.is_dir() or path.name == MANIFEST:
             yield from _directory(path if path.is_dir() else path.parent, feed)
             return
-        yield from content(document(path), feed, path.name)
+        yield from _file(path, feed)
+
+
+def _file(path: Path, feed: str) -> Iterator[Read]:
+    """A file's events: one by one where it is large and lists them. An attribute that is no JSON is Refused."""
+    if path.is_file() and path.stat().st_size > WHOLE:
+        several = False
+        for one in streamed(path):
+            several = True
+            yield from (one,) if isinstance(one, Refused) else content(one, feed, path.name)
+        if several:
+            return
+    held, refused = document(path)
+    yield from refused
+    yield from content(held, feed, path.name)
 
 
 def _directory(folder: Path, feed: str) -> Iterator[Read]:
-    manifest = document(folder / MANIFEST)
+    manifest, refused = document(folder / MANIFEST)
+    yield from refused
     if not isinstance(manifest, dict):
         raise FeedError("the manifest is no JSON object", where=str(folder / MANIFEST), fix="get the feed again")
     for uuid in manifest:
@@ -84,11 +99,9 @@ def _directory(folder: Path, feed: str) -> Iterator[Read]:
             yield Refused(MANIFEST, f"the event {uuid} has no file here")
         else:
             try:
-                held = document(path)
+                yield from _file(path, feed)
             except FeedError as error:
                 yield Refused(path.name, error.what)
-                continue
-            yield from content(held, feed, path.name)
 
 
 def content(held: Any, feed: str, place: str) -> Iterator[Read]:

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from vizsla.feed import Read
-from vizsla.feeds._documents import decoded, encoding_of, opened
+from vizsla.feeds._documents import binary, decoded, encoding_of, opened
 from vizsla.feeds._rows import value_of
 from vizsla.intel._units import lines_of
 from vizsla.nouns.indicator import Claim, Refused
@@ -35,7 +35,7 @@ class _Plain:
     def sniff(self, head: bytes, name: str) -> float:
         """0 to 1: most lines are one indicator each."""
         start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-        if start.startswith((b"{", b"<", b"[{")) or b"\x00" in head[:4096]:
+        if start.startswith((b"{", b"<", b"[{")) or binary(head[:4096]):
             return 0.0
         lines = head.decode(encoding_of(head), "replace").replace("\r\n", "\n").split("\n")
         if len(head) >= 4096:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vizsla.errors import FeedError
 from vizsla.feed import Read
-from vizsla.feeds._documents import decoded, html_units, pdf_units
+from vizsla.feeds._documents import binary, decoded, html_units, pdf_units
 from vizsla.intel._units import Unit, lines_of, units
 from vizsla.intel.attack import mentions
 from vizsla.intel.extract import Found, Marked, in_unit
@@ -17,6 +17,7 @@ from vizsla.nouns.indicator import Claim, Mention, Refused, Tlp
 
 NO_TLP: Tlp = ""
 AHEAD = 2_000  # units by which it is known whether a report defuses its indicators, and what its TLP is
+MOST_NUL = 0.05  # share of NUL in what is still taken for text
 MENTIONED = 64 << 20  # characters in which techniques are looked for: the report's own words stand before its lists
 _TEXTS = (".txt", ".text", ".md", ".markdown", ".mdown", ".adoc", ".asciidoc", ".asc", ".rst", ".rest", ".log", ".org")
 _PAGES = (".html", ".htm", ".xhtml", ".mhtml")
@@ -42,7 +43,7 @@ class _Report:
         start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:2048]
         if _HTML.search(start):
             return 0.9
-        if b"\x00" in head[:4096] and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        if binary(head[:4096]) and not (low.endswith(_TEXTS) and head.count(0) <= MOST_NUL * len(head)):
             return 0.0
         if start.startswith((b"{", b"<?xml")):
             return 0.0
@@ -74,8 +75,11 @@ class _Report:
 
 
 def _text_units(path: Path) -> Iterator[Unit | Refused]:
+    nul = [0]
     with path.open("rb") as stream:
-        yield from units(map(_uncoded, lines_of(decoded(stream))))
+        yield from units(map(_uncoded, lines_of(decoded(stream, nul))))
+    if nul[0]:
+        yield Refused("its text", f"NUL characters in the text: {nul[0]:,}, taken for nothing; it may be damaged")
 
 
 def _uncoded(line: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from vizsla.errors import FeedError
 from vizsla.feed import Read
 from vizsla.feeds._json import objects
 from vizsla.feeds._said import all_told, listed, moment, names, percent, text
@@ -46,10 +47,16 @@ class Stix2:
     def read(self, path: Path, feed: str) -> Iterator[Read]:
         """Indicators (each alternative of a pattern a claim), observed objects, and what is named."""
         graph = Graph()
-        for item in objects(path, "objects"):
-            if isinstance(item, dict):
-                graph.add(item)
+        failure: FeedError | None = None
+        try:
+            for item in objects(path, "objects"):
+                if isinstance(item, dict):
+                    graph.add(item)
+        except FeedError as error:
+            failure = error  # told once what came before it is
         yield from _all(objects(path, "objects"), graph, feed, path.name)
+        if failure is not None:
+            raise failure
 
 
 def read_pages(pages: Sequence[Path], fresh: Collection[Path], feed: str) -> Iterator[Read]:

@@ -8,27 +8,14 @@ from itertools import chain, islice
 from pathlib import Path
 
 from vizsla.errors import FeedError
-from vizsla.feed import Read
-from vizsla.feeds._documents import decoded, encoding_of, opened
-from vizsla.feeds._rows import (
-    NOTHING,
-    SAMPLE,
-    Columns,
-    columns_of,
-    confidence_of,
-    delimiter_of,
-    role_of,
-    said_type,
-    time_of,
-    type_of,
-    value_of,
-)  # fmt: skip
-from vizsla.feeds._said import CONTEXT, names, techniques, tlp
+from vizsla.feed import Claims, Read
+from vizsla.feeds._claimed import told
+from vizsla.feeds._documents import binary, decoded, encoding_of, opened
+from vizsla.feeds._rows import SAMPLE, Columns, columns_of, delimiter_of, role_of, type_of, value_of
 from vizsla.intel._units import lines_of
-from vizsla.nouns.indicator import Claim, Refused
+from vizsla.nouns.indicator import Mention, Refused
 
 HEAD_LINES = 400  # lines by which the table is understood
-REFUSALS = 1_000  # that are told one by one; the others are counted
 _COMMENT = ("#", ";", "//")
 
 
@@ -43,7 +30,7 @@ class _Table:
     def sniff(self, head: bytes, name: str) -> float:
         """0 to 1: rows of one width with a column of indicators in them."""
         start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-        if start.startswith((b"{", b"<")) or b"\x00" in head[:4096]:
+        if start.startswith((b"{", b"<")) or binary(head[:4096]):
             return 0.0
         lines = head.decode(encoding_of(head), "replace").replace("\r\n", "\n").split("\n")
         if len(head) >= 4096:
@@ -65,6 +52,14 @@ class _Table:
 
     def read(self, path: Path, feed: str) -> Iterator[Read]:
         """A claim for each indicator in each row; cells of a value's column that are none come as Refused."""
+        for said in self.in_bulk(path, feed):
+            if isinstance(said, Claims):
+                yield from said
+            else:
+                yield said
+
+    def in_bulk(self, path: Path, feed: str) -> Iterator[Claims | Mention | Refused]:
+        """As `read`, some thousand claims at a time."""
         with opened(path) as stream:
             lines = lines_of(decoded(stream))
             first = list(islice(lines, HEAD_LINES))
@@ -77,7 +72,8 @@ class _Table:
                     fix="name its columns: type, value, comment, date",
                 )
             delimiter, columns, skip = understood
-            yield from _rows(chain(first, lines), delimiter, columns, skip, path.name, feed)
+            rows = _rows(chain(first, lines), delimiter, skip, path.name)
+            yield from told(rows, columns, path.name, feed)
 
 
 def _split(lines: Iterable[str]) -> tuple[list[str], Iterator[str]]:
@@ -124,31 +120,22 @@ def _named(cells: list[str]) -> bool:
     return any(role_of(cell) or type_of(cell) for cell in cells)
 
 
-def _rows(
-    lines: Iterable[str], delimiter: str, columns: Columns, skip: bool, document: str, feed: str
-) -> Iterator[Read]:
-    refused = 0
+def _rows(lines: Iterable[str], delimiter: str, skip: bool, document: str) -> Iterator[tuple[int, list[str]] | Refused]:
+    """Rows with the numbers of their lines."""
     numbers = _Numbered(lines)
     reader = csv.reader(numbers, delimiter=delimiter, skipinitialspace=True)
     while True:
         try:
             row = next(reader)
         except StopIteration:
-            break
+            return
         except csv.Error as error:
             yield Refused(f"{document}, line {numbers.number}", f"not a row: {error}")
             continue
         if skip:
             skip = False
             continue
-        for one in _row(row, columns, f"{document}, line {numbers.number}", feed):
-            if isinstance(one, Refused):
-                refused += 1
-                if refused > REFUSALS:
-                    continue
-            yield one
-    if refused > REFUSALS:
-        yield Refused(document, f"{refused - REFUSALS} more cells are no indicators")
+        yield numbers.number, row
 
 
 class _Numbered:
@@ -165,88 +152,9 @@ class _Numbered:
         while True:
             line = next(self._lines)
             self.number += 1
-            if line.strip() and not line.lstrip().startswith(_COMMENT):
+            text = line.lstrip()
+            if text and not text.startswith(_COMMENT):
                 return line + "\n"
-
-
-def _row(row: list[str], columns: Columns, place: str, feed: str) -> Iterator[Read]:
-    base: Claim | None = None
-    for at, named in columns.values:
-        cell = row[at].strip() if at < len(row) else ""
-        if cell.lower() in NOTHING:
-            continue
-        for type_, text in _typed(row, columns, named, cell):
-            if type_ == "skip":
-                continue
-            found = value_of(text, type_) if type_ != "!" else None
-            if found is None:
-                shown = cell if len(cell) < 120 else cell[:120] + "…"
-                reason = (
-                    f"{shown!r} is no indicator" if type_ != "!" else f"{shown!r} is of no type that can be matched"
-                )
-                yield Refused(place, reason + (f" ({type_.replace('_', ' ')})" if type_ not in ("", "!") else ""))
-                continue
-            base = base or _said(row, columns, place, feed)
-            yield Claim(
-                found[0], found[1], feed, raw=text, source=place, context=base.context, confidence=base.confidence,
-                tlp=base.tlp, valid_from=base.valid_from, valid_until=base.valid_until, first_seen=base.first_seen,
-                last_seen=base.last_seen, created=base.created, to_ids=base.to_ids, kill_chain=base.kill_chain,
-                techniques=base.techniques, malware=base.malware, actors=base.actors, tags=base.tags,
-            )  # fmt: skip
-
-
-def _typed(row: list[str], columns: Columns, named: str, cell: str) -> Iterator[tuple[str, str]]:
-    """A cell's values with their types: two where the type is of two ('domain|ip'). '!': a type that is none."""
-    if columns.type_column is None:
-        yield named, cell
-        return
-    said = row[columns.type_column].strip().lower() if columns.type_column < len(row) else ""
-    if "|" in said:
-        for kind, text in zip(said.split("|"), cell.split("|"), strict=False):
-            if kind not in ("port", "value", "size-in-bytes"):
-                yield said_type(kind) or "!", text
-        return
-    known = said_type(said)
-    if "|" in known:
-        yield from zip(known.split("|"), cell.split("|"), strict=False)
-    elif known == "?":
-        yield "", cell
-    else:
-        yield (known, cell) if known or not said else ("!", cell)
-
-
-def _said(row: list[str], columns: Columns, place: str, feed: str) -> Claim:
-    """What a row says of all its indicators."""
-    texts: dict[str, list[str]] = {}
-    for at, role in columns.roles.items():
-        cell = row[at].strip() if at < len(row) else ""
-        if cell and cell.lower() not in NOTHING:
-            texts.setdefault(role, []).append(cell)
-    values = {at for at, _ in columns.values}
-    context = "; ".join(texts.get("context", ()))
-    if not context:
-        pairs = ((columns.names[i] if i < len(columns.names) else "", c.strip()) for i, c in enumerate(row))
-        rest = [
-            f"{name}: {cell}" if name else cell
-            for i, (name, cell) in enumerate(pairs)
-            if cell and cell.lower() not in NOTHING and (i not in values or len(values) > 1) and i not in columns.roles
-        ]
-        context = "; ".join(rest)
-
-    def first(role: str) -> str:
-        return next(iter(texts.get(role, ())), "")
-
-    date = time_of(first("date"))
-    return Claim(
-        "domain", "", feed, source=place, context=context[:CONTEXT], confidence=confidence_of(first("confidence")),
-        tlp=tlp(first("tlp")), valid_from=time_of(first("valid_from")) or date or time_of(first("first_seen")),
-        valid_until=time_of(first("valid_until")), first_seen=time_of(first("first_seen")),
-        last_seen=time_of(first("last_seen")), created=date, to_ids=first("to_ids").lower() not in ("0", "false", "no"),
-        kill_chain=names(texts.get("kill_chain", ())),
-        techniques=names(techniques(" ".join(texts.get("technique", ())))),
-        malware=names(texts.get("malware", ())), actors=names(texts.get("actor", ())),
-        tags=names(tag.strip() for text in texts.get("tags", ()) for tag in text.replace(";", ",").split(",")),
-    )  # fmt: skip
 
 
 FORMAT = _Table()

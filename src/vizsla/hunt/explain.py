@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
@@ -21,6 +21,16 @@ from vizsla.triage.known import evidence as evidence_of_hits
 from vizsla.triage.known import wanted_ties
 from vizsla.triage.observed import analytic_of, is_hit
 from vizsla.triage.titles import title
+
+ROUNDING = 1e-9  # bits
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What verdicts taught of a finding: bits that it gains or loses, and why."""
+
+    bits: float
+    why: str
 
 
 def bare(stage: Stage, pattern: assemble.Pattern) -> Finding:
@@ -52,9 +62,10 @@ def bare(stage: Stage, pattern: assemble.Pattern) -> Finding:
     )
 
 
-def weighed(finding: Finding, known: assets.Assets) -> Finding:
-    """The team's own weights: the heaviest of the entities named, a line of its own in the ledger."""
+def weighed(finding: Finding, known: assets.Assets, gain: Gain | None = None) -> Finding:
+    """The team's own weights: the heaviest of the entities named, and what verdicts taught; lines of the ledger."""
     extra = max((known.weight(entity) for entity in finding.entities), default=0.0, key=abs)
+    extra += gain.bits if gain else 0.0
     return replace(finding, bits=finding.bits + extra) if extra else finding
 
 
@@ -64,8 +75,12 @@ def explain(
     stage: Stage,
     findings: Sequence[Finding],
     by_id: Mapping[str, assemble.Pattern],
+    gains: Mapping[str, Gain] | None = None,
 ) -> dict[str, Finding]:
-    """Findings with their evidence, by id; one pass over the events for all of them. `by_id`: their patterns."""
+    """Findings with their evidence, by id; one pass over the events for all of them. `by_id`: their patterns.
+
+    `gains`: by id, what verdicts taught of them.
+    """
     if not findings:
         return {}
     chosen = [by_id[finding.id] for finding in findings]
@@ -80,9 +95,12 @@ def explain(
         evidence = tuple(met.get(id(line)) or _told(stage, line, events, named) for line in lines)
         times = sorted(e.time for line in evidence for e in line.events if e.time)
         ledger = [(line.why, line.bits) for line in evidence if line.bits]
-        extra = finding.bits - by_id[finding.id].bits
-        if extra:
+        gain = (gains or {}).get(finding.id)
+        extra = finding.bits - by_id[finding.id].bits - (gain.bits if gain else 0.0)
+        if abs(extra) > ROUNDING:
             ledger.append(("the team's own weight of its assets", extra))
+        if gain and gain.bits:
+            ledger.append((gain.why, gain.bits))
         explained[finding.id] = replace(
             finding,
             title=title(evidence, finding.instances),

@@ -32,12 +32,12 @@ from vizsla.hunt.scope import Progress
 from vizsla.lake import Scan
 from vizsla.nouns import Hit, Unable
 from vizsla.nouns.event import HOST, ID, ORIGIN, TIME
+from vizsla.nouns.level import GRAVEST_FIRST
 from vizsla.triage.assemble import CHANNEL, EVENTS, RECORD, ZEEK_RECORD
 from vizsla.triage.known import TIE, About, Gathering, Often, Row, Worth, believed, by_codes
 from vizsla.triage.observed import Observed, host_codes
 
 KEPT = HITS.append(pa.field(TIE, pa.uint64())).append(NAMED)
-LEVELS = ("critical", "high", "medium", "low", "informational")
 HOSTS, DAYS = 5, 3  # of a baseline, from which on it may say how usual a hit is
 PRICE = 3.0  # bits that it costs at most that many rules are looked for
 LISTED = 1_000  # events of one line of evidence that are named; `count` counts all
@@ -338,7 +338,7 @@ def summary(met: Met, worth: Mapping[str, Worth], quiet: Quiet) -> list[Hit]:
                 said=one.about.record,
             )
         )
-    return sorted(found, key=lambda hit: (LEVELS.index(hit.level), -hit.events, hit.name, hit.id))
+    return sorted(found, key=lambda hit: (GRAVEST_FIRST.index(hit.level), -hit.events, hit.name, hit.id))
 
 
 def _moment(micros: int) -> datetime | None:

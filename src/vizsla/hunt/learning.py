@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from vizsla import analytics
 from vizsla.analytics.rarity import model as rarity
 from vizsla.baseline import Baseline, BaselineStore
+from vizsla.baseline.fading import NEVER, Fading
 from vizsla.baseline.growth import Growth, Scope
+from vizsla.baseline.withheld import places, slots
 from vizsla.engine import Engine
 from vizsla.engines import connect
 from vizsla.errors import BaselineError
 from vizsla.hunt import observed
+from vizsla.hunt.guarding import judged
 from vizsla.hunt.knowledge import knowledge
 from vizsla.hunt.known import Met, Weighed, fired, look, quiet_of
 from vizsla.hunt.observed import Seen
@@ -25,6 +28,7 @@ from vizsla.lake import Lake, Scan
 from vizsla.nouns import RunReport
 from vizsla.triage.observed import learnt_with, with_observed
 from vizsla.triage.replay import Replay, replay
+from vizsla.verdicts import VerdictStore
 
 FEW_HOST_DAYS = 15
 
@@ -53,6 +57,7 @@ def learn(
     since: datetime | None = None,
     until: datetime | None = None,
     rules: Sequence[str] = (),
+    fading: Fading = NEVER,
     engine: str = "duckdb",
     master: str | None = None,
     progress: Progress | None = None,
@@ -60,13 +65,22 @@ def learn(
     """Learn what is normal in a lake (into which `paths` are read first) and save it as the next version of `name`.
 
     Rules and indicators that the lake keeps, and `rules`, are looked for, so that a hunt knows how usual they are.
+    What was judged malicious in the lake is not learnt. `fading`: how what is old is forgotten.
+
     Raises BaselineError where there is nothing to learn from.
     """
     with connect(engine, master) as computing:
         report = ingest(paths, lake, engine=computing, progress=progress) if paths else RunReport()
         scans = scans_of(lake, computing, host=host, since=since, until=until)
-        grows = Growth(Scope(host, since, until), {scan.table: scan.version for scan in scans}, share_of(scans))
-        tallied = rarity.tally(computing, scans, grows.share, steps(progress, scans, "learning"))
+        held = tuple(judged(lake, VerdictStore(lake).standing()))
+        tables = {scan.table: scan.version for scan in scans}
+        grows = Growth(Scope(host, since, until), tables, share_of(scans), withheld=held, fading=fading)
+        scans = [replace(scan, without=slots(places(held))) for scan in scans]
+        counted = rarity.tally(computing, scans, grows.share, steps(progress, scans, "learning"))
+        tallied = fading.left([counted])[0]
+        begins = fading.since([counted])
+        if begins is not None:
+            scans = [replace(scan, since=max(scan.since or begins, begins)) for scan in scans]
         with tempfile.TemporaryDirectory(prefix="vizsla-hits-") as folder:
             looking = knowledge(lake, analytics.chosen(), Path(folder), rules=rules)
             met = [look(computing, scans, known, Path(folder), progress) for known in looking]
@@ -74,8 +88,9 @@ def learn(
     report.unable += seen.unable
     if not model.events:
         raise BaselineError("no events to learn from", where=str(lake.root), fix="vizsla learn PATH reads logs first")
-    saved = BaselineStore(lake).save(name, model, played, seen.learnt, (grows, tallied), fired(met))
-    return Learnt(saved, report, tuple(says(saved)))
+    saved = BaselineStore(lake).save(name, model, played, seen.learnt, (grows, counted), fired(met))
+    told = [f"not learnt: {len(held):,} findings judged malicious in this lake"] if held else []
+    return Learnt(saved, report, (*told, *says(saved)))
 
 
 def modelled(

@@ -20,7 +20,9 @@ from vizsla.engine import Engine
 from vizsla.engines import connect
 from vizsla.errors import LakeError, UsageError
 from vizsla.hunt.about import account, traffic
+from vizsla.hunt.excepting import excepting
 from vizsla.hunt.explain import bare, explain, weighed
+from vizsla.hunt.feedback import Feedback, feedback
 from vizsla.hunt.knowledge import advice, knowledge
 from vizsla.hunt.rank import Stage, staged
 from vizsla.hunt.scope import Progress, scans_of
@@ -68,6 +70,13 @@ def hunt(request: HuntRequest, progress: Progress | None = None) -> HuntResult:
         return result
 
 
+def within(
+    request: HuntRequest, lake: Lake, engine: Engine, folder: Path, progress: Progress | None = None
+) -> HuntResult:
+    """A hunt in a lake that is open, of which nothing is kept. `folder`: where hits lie for the time of the hunt."""
+    return _hunt(request, lake, engine, RunReport(), folder, progress)
+
+
 def _covered(lake: Lake, engine: Engine, progress: Progress | None) -> Coverage:
     from vizsla.explore import survey
 
@@ -101,6 +110,8 @@ def _hunt(
     asked = analytics.chosen(request.analytics)
     looking = knowledge(lake, asked, folder, rules=request.rules, intel=request.intel, kept=request.kept)
     stage = staged(engine, scans, baseline, asked, looking, folder, progress)
+    taught = feedback(lake, request)
+    stage, excepted = excepting(engine, scans, stage, taught.exceptions)
     account(report, lake, engine, scans, stage.counted, baseline)
     report.unable += (*stage.seen.unable, *(lack for known in looking for lack in known.unable()))
     report.notes += [note for known in looking for note in known.notes()]
@@ -108,15 +119,17 @@ def _hunt(
         report.notes.append(f"{stage.seen.observed.timeless:,} observations have no time: they are in no finding")
     if not stage.run.claims:
         report.notes.append(f"{stage.run.learnt}; what was there all along cannot be seen")
+    report.notes += [*taught.says(excepted)]
     known = assets.load(lake)
     every = assemble.patterns(stage.ranked, stage.tallied.words)
     request = request if _asks(request) else replace(request, top=TOP if _ranks(asked) else ALL_HITS)
-    within = _within_reach(request, every, known)
-    ranked = order.rank(weighed(bare(stage, p), known) for p in within)
+    within = _within_reach(request, every, known, taught)
+    gains = taught.gains(stage, within)
+    ranked = order.rank(weighed(bare(stage, p), known, gains.get(p.id)) for p in within)
     by_id = {p.id: p for p in within}
     explained: dict[str, Finding] = {}
     if request.user or request.by == "user":
-        explained = explain(engine, scans, stage, ranked[:EXPLAINED], by_id)
+        explained = explain(engine, scans, stage, ranked[:EXPLAINED], by_id, gains)
         ranked = tuple(explained.get(f.id, f) for f in ranked)
         if request.user:
             ranked = tuple(f for f in ranked if f.id in explained and _of_user(f, request.user))
@@ -127,8 +140,9 @@ def _hunt(
     if progress:
         progress(0, 0, "explaining findings")
     missing = [f for f in kept if f.id not in explained]
-    explained |= explain(engine, scans, stage, missing, by_id)
+    explained |= explain(engine, scans, stage, missing, by_id, gains)
     shown = fill(engine, lake, [explained[f.id] for f in kept], scans, KEPT)
+    shown = taught.told(stage, shown, by_id, excepted)
     heard = stage.model.past
     hosts = {host for finding in shown for host in finding.instance_hosts}
     past = {host: timedelta(hours=heard.get(host, 0)) for host in hosts} if stage.run.claims else {}
@@ -142,6 +156,7 @@ def _hunt(
         traffic=traffic(engine, lake, scans),
         ranking=ranking,
         hits=tuple(hit for one in stage.met for hit in one.summary()),
+        hidden=excepted.by,
         advice=advice(lake, asked, looking) if request.kept else (),
     )
 
@@ -151,12 +166,15 @@ def _ranks(asked: Mapping[str, Analytic | Builtin]) -> bool:
     return any(not (isinstance(one, Builtin) and one.hits) for one in asked.values())
 
 
-def _within_reach(request: HuntRequest, every: assemble.Patterns, known: assets.Assets) -> Sequence[assemble.Pattern]:
+def _within_reach(
+    request: HuntRequest, every: assemble.Patterns, known: assets.Assets, taught: Feedback
+) -> Sequence[assemble.Pattern]:
     """The patterns that can be among those shown: where nothing but `top` cuts, the strongest and their equals."""
     plain = request.by == "finding" and not request.user and not known and request.tier is None and request.fdr is None
     if not plain or request.budget is not None or request.top is None or request.top >= len(every):
         return every
-    least = every.bits[request.top - 1] - 10**-order.DIGITS
+    # What verdicts teach may lift one finding and lower another, each by so much at most.
+    least = every.bits[request.top - 1] - 2 * taught.most - 10**-order.DIGITS
     return every[: int(np.searchsorted(-every.bits, -least, side="right"))]
 
 
@@ -178,7 +196,8 @@ def _of_user(finding: Finding, wanted: str) -> bool:
 
 def _finished(finding: Finding, place: int, known: assets.Assets, past: Mapping[str, timedelta]) -> Finding:
     placed = replace(finding, rank=place)
-    return replace(placed, speaks_against=speaks_against(placed, known, past), next=next_steps(placed))
+    against = (*placed.speaks_against, *speaks_against(placed, known, past))
+    return replace(placed, speaks_against=against, next=next_steps(placed))
 
 
 def _honest(cut: Cut, stage: Stage) -> Cut:

@@ -9,7 +9,7 @@ analytics that others wrote learn from all events again: what they learnt is the
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,11 +17,16 @@ from pathlib import Path
 from vizsla import analytics
 from vizsla.analytic import Builtin
 from vizsla.analytics.rarity import model as rarity
+from vizsla.analytics.rarity.tally import SLICE
 from vizsla.baseline import Baseline, BaselineStore, growth
+from vizsla.baseline.drift import drifts
+from vizsla.baseline.fading import NEVER, Fading
 from vizsla.baseline.growth import Growth, Scope
+from vizsla.baseline.withheld import places, slots
 from vizsla.engine import Engine
 from vizsla.engines import connect
 from vizsla.errors import BaselineError
+from vizsla.hunt.guarding import Guarded, counted, guarded
 from vizsla.hunt.knowledge import knowledge
 from vizsla.hunt.known import fired, look
 from vizsla.hunt.learning import Learnt, learn, modelled, says, share_of
@@ -29,6 +34,8 @@ from vizsla.hunt.scope import Progress, scans_of, steps
 from vizsla.ingest import ingest
 from vizsla.lake import Lake, Scan
 from vizsla.nouns import RunReport
+
+DRIFTS = 5  # that are told
 
 
 def update(
@@ -40,6 +47,8 @@ def update(
     since: datetime | None = None,
     until: datetime | None = None,
     rules: Sequence[str] = (),
+    learn_all: bool = False,
+    fading: Fading | None = None,
     engine: str = "duckdb",
     master: str | None = None,
     progress: Progress | None = None,
@@ -48,11 +57,15 @@ def update(
 
     It stays about the host and the times that it was about; a later `until` takes in what lies between. Any other
     host or time, or a lake that can no longer tell what is new, means learning from all events again, and is said.
-    Where nothing is new the baseline stays as it is. Raises BaselineError where there is none of this name.
+    Where nothing is new the baseline stays as it is. Findings that stand out in what is new are not learnt, unless
+    `learn_all`: see `guarding`. `fading`: how what is old is forgotten (None: as the baseline has it).
+
+    Raises BaselineError where there is none of this name.
     """
     store = BaselineStore(lake)
     before = store.load(name)
     had = before.grows.scope if before.grows else Scope()
+    had_fading = before.grows.fading if before.grows else NEVER
     asked = Scope(host or had.host, since or had.since, until or had.until)
     with connect(engine, master) as computing:
         report = ingest(paths, lake, engine=computing, progress=progress) if paths else RunReport()
@@ -64,9 +77,11 @@ def update(
             except BaselineError as error:
                 found = error.what
         if isinstance(found, _Fresh):
-            return _grown(store, before, found, parts, rules, computing, report, progress)
+            grows = replace(found.grows, fading=found.grows.fading if fading is None else fading)
+            found = replace(found, grows=grows)
+            return _grown(store, before, found, parts, rules, computing, report, progress, learn_all=learn_all)
     learnt = learn(
-        (), lake, name, host=asked.host, since=asked.since, until=asked.until, rules=rules,
+        (), lake, name, host=asked.host, since=asked.since, until=asked.until, rules=rules, fading=fading or had_fading,
         engine=engine, master=master, progress=progress,
     )  # fmt: skip
     report.unable += learnt.report.unable
@@ -104,7 +119,8 @@ class _Fresh:
             fresh.append(later)
         tables = {**before.grows.tables, **{scan.table: scan.version for scan in whole}}
         share = min(before.grows.share, share_of(whole))
-        return cls([scan for scan in fresh if scan.files], whole, Growth(asked, tables, share, before.grows.parts))
+        grows = replace(before.grows, scope=asked, tables=tables, share=share)
+        return cls([scan for scan in fresh if scan.files], whole, grows)
 
 
 def _goes_on(had: datetime | None, asked: datetime | None) -> bool:
@@ -121,22 +137,77 @@ def _grown(
     engine: Engine,
     report: RunReport,
     progress: Progress | None,
+    *,
+    learn_all: bool,
 ) -> Learnt:
-    fresh = rarity.tally(engine, found.scans, found.grows.share, steps(progress, found.scans, "learning"))
-    others = {name for name, analytic in analytics.chosen().items() if not isinstance(analytic, Builtin)}
-    if not fresh.events and others == set(before.analytics):
-        return Learnt(before, report, (f"nothing new for it{_waiting(found.grows.scope)}: it stays", *says(before)))
-    tallied = growth.together([*parts, fresh], before.model.words, found.grows.share)
     with tempfile.TemporaryDirectory(prefix="vizsla-hits-") as folder:
         # Rules may have come or changed since: what they meet in all events is looked for again.
         looking = knowledge(store.lake, analytics.chosen(), Path(folder), rules=rules)
-        met = [look(engine, found.whole, known, Path(folder), progress) for known in looking]
-        model, played, seen = modelled(engine, found.whole, tallied, met, progress)
+        guard = Guarded(free=found.grows.withheld)
+        if not learn_all:
+            guard = guarded(engine, store.lake, before, found.scans, looking, Path(folder), progress)
+        found = replace(found, grows=replace(found.grows, withheld=guard.held))
+        fresh = _counted(engine, found, guard, progress)
+        others = {name for name, analytic in analytics.chosen().items() if not isinstance(analytic, Builtin)}
+        settled = before.grows is not None and before.grows.fading == found.grows.fading and not guard.new
+        if not fresh.events and others == set(before.analytics) and settled:
+            stays = f"nothing new for it{_waiting(found.grows.scope)}: it stays"
+            return Learnt(before, report, (stays, *guard.says, *says(before)))
+        share, fading = found.grows.share, found.grows.fading
+        since = fading.since([*parts, fresh])
+        tallied = growth.together([*parts, fresh], before.model.words, share, fading)
+        whole = [replace(scan, without=slots(places(guard.held)), since=_later(scan.since, since))
+                 for scan in found.whole]  # fmt: skip
+        met = [look(engine, whole, known, Path(folder), progress) for known in looking]
+        model, played, seen = modelled(engine, whole, tallied, met, progress)
     report.unable += seen.unable
+    played = counted(played, guard.held)
     saved = store.save(before.name, model, played, seen.learnt, (found.grows, fresh), fired(met))
-    told = f"{fresh.events:,} events added to the {before.model.events:,} of version {before.version}"
+    added = f"{fresh.events:,} events added to the {before.model.events:,} of version {before.version}"
     again = f"; learnt from all of them: {', '.join(sorted(seen.learnt))}" if seen.learnt else ""
-    return Learnt(saved, report, (told + again, *says(saved)))
+    drifted = [drift.says() for drift in drifts(fading.left([*parts, fresh]), tallied.words)[:DRIFTS]]
+    told = [added + again, *guard.says, *_unlearnt(guard, before), *drifted, *_faded(fading, since)]
+    return Learnt(saved, report, (*told, *says(saved)))
+
+
+def _unlearnt(guard: Guarded, before: Baseline) -> Iterator[str]:
+    """What cannot be taken out of what was learnt any more."""
+    last = before.model.last
+    late = [one for one in guard.new if one.why == "judged malicious"
+            and any(number * SLICE <= last for numbers in one.slices.values() for number in numbers)]  # fmt: skip
+    if late:
+        yield (
+            f"judged malicious after it may have been learnt: {len(late):,} findings; `vizsla learn --name "
+            f"{before.name}` learns without them"
+        )
+
+
+def _counted(engine: Engine, found: _Fresh, guard: Guarded, progress: Progress | None) -> rarity.Tallied:
+    """What is new, without what is withheld; and what was withheld before and is so no more."""
+    held, freed = places(guard.held), places(guard.free)
+    fresh = [replace(scan, without=slots(held | freed)) for scan in found.scans]
+    tallied = rarity.tally(engine, fresh, found.grows.share, steps(progress, fresh, "learning"))
+    back = slots(freed - held)
+    if not back:
+        return tallied
+    first, last = min(since for _, since, _ in back), max(until for _, _, until in back)
+    freely = [
+        replace(scan, only=back, since=_later(scan.since, first), until=min(scan.until or last, last))
+        for scan in found.whole
+    ]
+    more = rarity.tally(engine, freely, found.grows.share)
+    return growth.together([tallied, more], {}, found.grows.share)
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max(one, other) if one and other else one or other
+
+
+def _faded(fading: Fading, since: datetime | None) -> Iterator[str]:
+    if since is not None:
+        yield f"a window of {fading.window:g} days: what was before {since:%Y-%m-%d} is forgotten"
+    if fading.half_life is not None:
+        yield f"a half-life of {fading.half_life:g} days: of older days, so long ago, half of the host-days are left"
 
 
 def _waiting(scope: Scope) -> str:

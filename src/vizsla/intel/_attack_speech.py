@@ -74,7 +74,12 @@ class Speech:
                 kind = "actor" if actor.kind == "group" else actor.kind
                 for name in actor.aliases if aliases else (actor.name,):
                     low = name.lower()
-                    if low in nobody or len(name) < 3 or (low, kind) in taken or re.fullmatch(r"[GSC]\d{4}", name):
+                    if (
+                        low.removesuffix(".exe") in nobody
+                        or len(name) < 3
+                        or (low, kind) in taken
+                        or re.fullmatch(r"[GSC]\d{4}", name)
+                    ):
                         continue
                     taken.add((low, kind))
                     written = name if low in self.common or len(name) < 5 else ""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from vizsla import feeds
 from vizsla.errors import FeedError
-from vizsla.feed import Feed
+from vizsla.feed import Feed, InBulk
+from vizsla.feeds._documents import binary
 from vizsla.ingest.walk import walk
 from vizsla.intel import kept
 from vizsla.intel.rows import Terms
@@ -30,6 +31,7 @@ class FileRead:
     refused: int = 0
     told: tuple[Refused, ...] = ()
     why: str = ""
+    note: str = ""  # of an unknown kind: what it looks like
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +139,12 @@ def _read(load: Load, one: _Work, wanted: Feed | None, terms: Terms) -> FileRead
     try:
         format = wanted or feeds.sniffed(one.path)
         if format is not None:
-            load.take(format.read(one.path, one.feed), one.feed, terms, one.place)
+            read = format.in_bulk if isinstance(format, InBulk) else format.read
+            load.take(read(one.path, one.feed), one.feed, terms, one.place)
     except FeedError as error:  # what came before it is kept
         why = error.what
     now = load.account
+    note = "" if format is not None or why else _looks_like(one.path)
     return FileRead(
         path,
         one.feed,
@@ -149,4 +153,14 @@ def _read(load: Load, one: _Work, wanted: Feed | None, terms: Terms) -> FileRead
         now.refused - before[1],
         tuple(now.told[before[2] :]),
         why,
+        note,
     )
+
+
+def _looks_like(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return ""
+    return "" if head and not binary(head) else "it holds NUL bytes, so it is no text" if head else "it is empty"

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from vizsla.declared import from_yaml
+from vizsla.nouns.event import EXTRA
 
 NEVER = "never"
 
@@ -23,6 +24,12 @@ class Looked:
     name: str
     whole: frozenset[str]
     within: frozenset[str]
+    home: str = ""  # the column that it lies in, where that is not its own
+
+    @property
+    def column(self) -> str:
+        """The column of the table."""
+        return self.home or self.name
 
     def holds(self, type: str) -> bool:
         """Whether an indicator of this type may stand in it."""
@@ -88,6 +95,8 @@ def looked(table: str, columns: Iterable[str], types: Collection[str]) -> tuple[
     apart = parted(table) if "url" in wanted else None
     found = []
     for column in sorted(set(columns)):
+        if column == EXTRA and wanted:
+            found.append(Looked(EXTRA, wanted, frozenset()))
         if column.startswith("_"):
             continue
         groups = groups_of(table, column)
@@ -101,8 +110,21 @@ def looked(table: str, columns: Iterable[str], types: Collection[str]) -> tuple[
 
 
 def texts(schema: pa.Schema) -> list[str]:
-    """The columns of a table that hold text."""
-    return [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+    """The columns of a table that hold text; among them that of rare fields."""
+    return [
+        field.name
+        for field in schema
+        if pa.types.is_string(field.type)
+        or pa.types.is_large_string(field.type)
+        or (field.name == EXTRA and pa.types.is_map(field.type))
+    ]
+
+
+def rare(table: str, field: str, types: Collection[str]) -> Looked | None:
+    """A field of those that share one column: what it can hold; None where it can hold none of these types."""
+    for found in looked(table, (field,), types) if field != EXTRA else ():
+        return Looked(found.name, found.whole, found.within, EXTRA)
+    return None
 
 
 @cache

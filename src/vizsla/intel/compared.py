@@ -9,10 +9,9 @@ from functools import lru_cache
 from ipaddress import ip_network
 from typing import Any
 
-from vizsla.intel._pattern_tree import Constant, Term
 from vizsla.intel.fragments import fragments
 from vizsla.intel.normal import normal
-from vizsla.intel.pattern import kind
+from vizsla.intel.pattern import Constant, Term, kind
 
 Value = str | int | float | bool
 Test = Callable[[Value], bool]

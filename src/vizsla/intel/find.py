@@ -13,8 +13,8 @@ from vizsla.intel.normal import TYPES, guess, normal
 from vizsla.intel.view import STATES
 from vizsla.nouns.indicator import indicator_id
 
-ACTIVE, SILENCED, DECAYED, ALL = "active", "silenced", "decayed", "all"
-CHOICES = (ACTIVE, SILENCED, DECAYED, *STATES[1:], ALL)
+LIVE, SILENCED, DECAYED, ALL = "live", "silenced", "decayed", "all"
+CHOICES = (LIVE, SILENCED, DECAYED, *STATES[1:], ALL)
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -28,7 +28,8 @@ def filtered(
 ) -> pa.Table:
     """Of `standing` those of a state (CHOICES), a type, a feed, and whose value fits a pattern with * and ?.
 
-    'active': live and not silenced, decayed ones among them. Raises UsageError for what is none of the choices.
+    'live': valid, meant for detection and not silenced, decayed ones among them. Raises UsageError for what is none of
+    the choices.
     """
     if state not in CHOICES:
         raise UsageError(f"no state is called {state[:40]!r}", where="--state", fix=f"use one of: {', '.join(CHOICES)}")
@@ -53,7 +54,7 @@ def filtered(
 
 def _of_state(found: pa.Table, state: str) -> pa.Array:
     silenced, live = pc.is_valid(found.column("silenced_by")), pc.equal(found.column("state"), "live")
-    if state == ACTIVE:
+    if state == LIVE:
         return pc.and_(live, pc.invert(silenced))
     if state == SILENCED:
         return silenced

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.errors import LakeError
-from vizsla.hit import HITS
+from vizsla.hit import HITS, NAMED
 from vizsla.intel.runs import U64, codes_of
 
 SIGHTINGS = pa.schema([
@@ -28,6 +28,7 @@ SIGHTINGS = pa.schema([
     pa.field("feeds", pa.list_(pa.string())),  # that named it when it was met
     pa.field("matched", pa.timestamp("us", tz="UTC")),  # when it was met first
     *(HITS.field(name) for name in ("guid", "pid", "logon", "pair")),
+    pa.field("events", pa.list_(pa.string())),  # of a pattern: all events that it took; the row is of the last
 ])  # fmt: skip
 _SIGNED = {"guid": pa.int64(), "logon": pa.int64(), "pair": pa.int64()}  # Delta has no unsigned numbers
 _KEPT = pa.schema([pa.field(f.name, _SIGNED.get(f.name, f.type)) for f in SIGHTINGS])
@@ -66,7 +67,7 @@ class Found:
         if not table.num_rows:
             return 0
         try:
-            write_deltalake(str(self.root), self._complete(table), mode="append")
+            write_deltalake(str(self.root), self._complete(table), mode="append", schema_mode="merge")
         except (DeltaError, OSError) as error:
             raise LakeError(
                 f"sightings cannot be written: {error}", where=str(self.root), fix="check free space; run again"
@@ -93,8 +94,12 @@ class Found:
         wanted = pa.schema([SIGHTINGS.field(name) for name in names])
         if table is None:
             return wanted.empty_table()
-        held = table.to_pyarrow_table(columns=names, filters=filters)
-        return pa.table([_unsigned(held.column(f.name), f.type) for f in wanted], schema=wanted)
+        there = {field.name for field in table.schema().fields}
+        held = table.to_pyarrow_table(columns=[name for name in names if name in there], filters=filters)
+        columns = [
+            _unsigned(held.column(f.name), f.type) if f.name in there else pa.nulls(len(held), f.type) for f in wanted
+        ]
+        return pa.table(columns, schema=wanted)
 
     def _table(self) -> Any:
         from deltalake import DeltaTable
@@ -119,6 +124,8 @@ def keys(table: pa.Table) -> U64:
 def _told(hits: pa.Table) -> pa.Table:
     within = pc.map_lookup(hits.column("keys"), "within", "first")
     table = hits.drop_columns(["keys"]).rename_columns({"by": "indicator"})
+    if NAMED.name not in table.column_names:
+        table = table.append_column(NAMED, pa.nulls(len(table), NAMED.type))
     return table.append_column("within", within)
 
 

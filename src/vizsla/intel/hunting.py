@@ -18,7 +18,7 @@ from vizsla.intel.columns import group, looked
 from vizsla.intel.hypotheses import Extent, judged, of_indicators, of_technique, touching, whose
 from vizsla.intel.reported import Gathered, Spoken, gather
 from vizsla.nouns import Hit, HuntRequest, HuntResult
-from vizsla.nouns.event import DAY, HOST, TIME, UNKNOWN_DAY
+from vizsla.nouns.event import DAY, EXTRA, HOST, TIME, UNKNOWN_DAY
 from vizsla.nouns.hypothesis import Hypothesis, IntelHunt, Sought
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _sought(gathered: Gathered, lake: Lake) -> tuple[Sought, ...]:
     for table in lake.tables():
         names = lake.scan(table).schema.names
         held = {type for type in types if type == "pattern"}
-        for column in looked(table, names, types):
+        for column in looked(table, [name for name in names if name != EXTRA], types):
             held |= column.whole | column.within
         if not any(_HASHES.search(name) for name in names):
             held -= group("hash")  # looked for in every column, and yet nothing there tells hashes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,18 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.analytics.rarity.encode import U64
-from vizsla.analytics.rarity.fields import profile
 from vizsla.baseline.fired import fired_code
-from vizsla.hit import HITS, NAMED, Met, anchors, passes, told
+from vizsla.hit import passes
 from vizsla.intel.active import looked_for, standing
 from vizsla.intel.add import Added, add
 from vizsla.intel.match import matchers, prepare
-from vizsla.intel.seek import seek, seek_patterns
+from vizsla.intel.seek import seek, seek_kept_patterns, seek_patterns
 from vizsla.intel.sightings import seen_in
 from vizsla.intel.store import Store
+from vizsla.intel.watch import hits_of
 from vizsla.intel.weigh import Voice, prior, voices
 from vizsla.nouns import Unable
-from vizsla.nouns.event import HOST, ID, TIME
 from vizsla.triage.known import About
 
 if TYPE_CHECKING:
@@ -55,6 +53,7 @@ class Indicators:
     read: Added | None = None
     analytic: str = "intel"
     _notes: list[str] = field(default_factory=list)
+    _every: tuple[int, pa.Table] | None = None  # of which version of the store
 
     def hits(self, engine: Engine, scans: Sequence[Scan], progress: Progress | None = None) -> Iterator[pa.RecordBatch]:
         """What they meet in these tables; first single values, then patterns."""
@@ -62,6 +61,8 @@ class Indicators:
             if progress:
                 progress(0, 0, "indicators that are new, in events that are new")
             seek(engine, self.lake, self.now)
+            patterns = self._wanted(pc.field("type") == "pattern")
+            self._unable(seek_kept_patterns(engine, self.lake, patterns, self.now).unable)
             for batch in seen_in(engine, self.lake, scans):
                 # What was revoked, silenced or expired since it was met stays a sighting, and is no hit any more.
                 live = looked_for(standing(self.store, None, pc.unique(batch.column("by")))).column("id")
@@ -71,32 +72,29 @@ class Indicators:
             if len(single):
                 folder = prepare(single.select(["id", "type", "value"]), self.folder)
                 yield from passes(engine, scans, matchers([folder], scans), self.analytic, progress)
-        patterns = self._wanted(pc.field("type") == "pattern")
-        if len(patterns):
-            yield from self._patterns(engine, scans, patterns)
+            patterns = self._wanted(pc.field("type") == "pattern")
+            if len(patterns):
+                done = seek_patterns(engine, scans, patterns)
+                self._unable(done.unable)
+                for scan in scans:
+                    yield from hits_of(engine, scan, done.hits)
+
+    def _all(self) -> pa.Table:
+        """All indicators of the store with what silences them; asked once, while the store stays as it is."""
+        version = self.store.version
+        if self._every is None or self._every[0] != version:
+            self._every = version, standing(self.store, None)
+        return self._every[1]
 
     def _wanted(self, where: pc.Expression | None = None) -> pa.Table:
-        """The indicators to look for, or those of them whose claims are so."""
-        ids = None
-        if where is not None:
-            ids = pc.unique(self.store.claims_table.read(["id"], where=where).column("id"))
-            if not len(ids):
-                return looked_for(standing(self.store, None, pa.array([], pa.string())))
-        return looked_for(standing(self.store, None, ids))
+        """The indicators to look for, or those of them that are so."""
+        wanted = looked_for(self._all())
+        return wanted if where is None else wanted.filter(where)
 
-    def _patterns(self, engine: Engine, scans: Sequence[Scan], patterns: pa.Table) -> Iterator[pa.RecordBatch]:
-        done = seek_patterns(engine, scans, patterns)
-        if done.unable:
-            why = "; ".join(sorted(set(done.unable.values()))[:3])
-            self._notes.append(f"STIX patterns that could not be evaluated in full: {len(done.unable):,} ({why})")
-        by_table: dict[str, dict[str, list[tuple[str, list[str]]]]] = defaultdict(lambda: defaultdict(list))
-        for hit in done.hits:  # told by its last event, the others named
-            table, last = hit.events[-1]
-            by_table[table][last].append((hit.by, [id for _, id in hit.events]))
-        for scan in scans:
-            own = by_table.get(scan.table)
-            if own:
-                yield from _told_by_last(engine, scan, own)
+    def _unable(self, unable: Mapping[str, str]) -> None:
+        if unable:
+            why = "; ".join(sorted(set(unable.values()))[:3])
+            self._notes.append(f"STIX patterns that could not be evaluated in full: {len(unable):,} ({why})")
 
     def silent(self) -> frozenset[str]:
         """None: every indicator speaks for itself."""
@@ -135,10 +133,9 @@ class Indicators:
 
     def notes(self) -> Sequence[str]:
         """How many indicators were looked for, and what of the files named could not be read."""
-        known = pc.count_distinct(self.store.claims_table.read(["id"]).column("id")).as_py()
-        said = [f"indicators: {known:,} known, less those that are revoked, expired or on a warning or allow list"]
+        every = self._all()
+        said = [f"indicators: {len(every):,} known, less those that are revoked, expired or on a warning or allow list"]
         if self.read is not None:
-            every = standing(self.store, None)
             silenced = every.filter(pc.is_valid(every.column("silenced_by")))
             if len(silenced):
                 first = silenced.slice(0, 1).to_pylist()[0]
@@ -175,28 +172,6 @@ def of_files(paths: Sequence[str], kept: Lake | None, folder: Path, now: datetim
         shutil.copytree(kept.root / "intel", home.root / "intel", dirs_exist_ok=True)
     store = Store(home)
     return Indicators(store, folder, now, read=add(store, paths, now=now))
-
-
-def _told_by_last(
-    engine: Engine, scan: Scan, own: Mapping[str, list[tuple[str, list[str]]]]
-) -> Iterator[pa.RecordBatch]:
-    """Hits of patterns as HITS and NAMED, each by its last event."""
-    held = [
-        name for name in dict.fromkeys((ID, HOST, TIME, *anchors(profile(scan.table)))) if name in scan.schema.names
-    ]
-    events = engine.table(scan)
-    found = engine.collect(events.filter(events[ID].isin(sorted(own))).select(*held)).combine_chunks()
-    for batch in found.to_batches():
-        rows, by, named = [], [], []
-        for row, id in enumerate(batch.column(ID).to_pylist()):
-            for pattern, ids in own[id]:
-                rows.append(row)
-                by.append(pattern)
-                named.append(ids)
-        nothing = pa.array([""] * len(rows), pa.string())
-        met = Met(np.array(rows, dtype=np.int64), pa.array(by, pa.string()), nothing, nothing)
-        made = told(batch, met, profile(scan.table))
-        yield pa.RecordBatch.from_arrays([*made.columns, pa.array(named, NAMED.type)], schema=HITS.append(NAMED))
 
 
 def _about(row: Mapping[str, Any], bits: float, exempt: bool, context: str) -> About:

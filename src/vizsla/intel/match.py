@@ -6,7 +6,7 @@ what looks for them there. What is found is exact: the numbers that runs are loo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -20,19 +20,21 @@ import pyarrow.compute as pc
 from vizsla.analytics.rarity.encode import dictionary
 from vizsla.hit import TEXTS, Look, Met
 from vizsla.intel.apart import SIGNS, Apart, fours, signed, sixes
-from vizsla.intel.columns import Looked, looked, parted, texts
+from vizsla.intel.columns import Looked, looked, parted, rare, texts
 from vizsla.intel.fragments import fragments
 from vizsla.intel.runs import I64, Runs, runs, shares
 from vizsla.intel.seen import Seen
 from vizsla.intel.wanted import Wanted, build, load
 from vizsla.intel.wild import standing
 from vizsla.intel.wordwise import Words, rows_of
+from vizsla.nouns.event import EXTRA
 
 if TYPE_CHECKING:
     from vizsla.lake import Scan
 
 _NONE = np.zeros(0, np.int64)
 Flags = npt.NDArray[np.bool_]
+MOST_FIELDS = 100_000  # rare fields of which is remembered what they can hold
 FEW = 4_096  # values of a column that are cut up together with those of others
 WITHIN = "within"
 """The key of a hit's `keys` under which stands what was met, where it is but a part of the value."""
@@ -106,6 +108,7 @@ class Looking:
         self.matcher, self.seen = matcher, seen
         self.wanted: list[Wanted] = [load(folder) for folder in matcher.folders]
         self.pair = parted(matcher.table)
+        self._fields: dict[str, Looked | None] = {}
         self._fours = seen is not None or any(wanted.prefixes for wanted in self.wanted)
 
     @cached_property
@@ -113,9 +116,16 @@ class Looking:
         """Of each set what is looked for value by value."""
         return [Apart.of(wanted) for wanted in self.wanted]
 
+    def _rare(self, field: str, types: frozenset[str]) -> Looked | None:
+        if field not in self._fields:
+            if len(self._fields) > MOST_FIELDS:
+                self._fields.clear()
+            self._fields[field] = rare(self.matcher.table, field, types)
+        return self._fields[field]
+
     def look(self, batch: pa.RecordBatch) -> Met:
         """What stands in a batch, each row and indicator once, by the first column in order of name."""
-        parts = _parts(batch, self.matcher.looked)
+        parts = _parts(batch, self.matcher.looked, self._rare)
         found = Found()
         small = [part for part in parts if len(part.values) <= FEW]
         for group in ([small] if small else []) + [[part] for part in parts if len(part.values) > FEW]:
@@ -219,7 +229,7 @@ class Looking:
             column = group[of].looked
             given = share[place].as_py()
             if self.seen is not None:
-                self.seen.addresses(column.name, fragments("ipv6", given, True))
+                self.seen.addresses(column.column, fragments("ipv6", given, True))
             for number, apart in enumerate(self.apart):
                 for held, text in apart.addresses(given):
                     if column.holds(self.wanted[number].named(held)[0]):
@@ -228,12 +238,12 @@ class Looking:
     def _keep(self, group: list[Part], bounds: I64, begin: int, cut: Runs, four: tuple[I64, I64]) -> None:
         assert self.seen is not None
         if len(group) == 1:
-            self.seen.add(group[0].looked.name, cut.code, four[1])
+            self.seen.add(group[0].looked.column, cut.code, four[1])
             return
         of = np.searchsorted(bounds, cut.values(np.arange(len(cut.code))) + begin, side="right") - 1
         for number in np.unique(of).tolist():
             own = four[1][of[four[0]] == number]
-            self.seen.add(group[number].looked.name, cut.code[of == number], own)
+            self.seen.add(group[number].looked.column, cut.code[of == number], own)
 
     def _apart_urls(
         self, host: Part, waiting: dict[int, list[tuple[int, int]]], batch: pa.RecordBatch
@@ -297,11 +307,17 @@ class Found:
         )
 
 
-def _parts(batch: pa.RecordBatch, columns: Sequence[Looked]) -> list[Part]:
-    """The distinct values of each column."""
-    parts = []
+Rare = Callable[[str, frozenset[str]], Looked | None]
+
+
+def _parts(batch: pa.RecordBatch, columns: Sequence[Looked], rare_: Rare) -> list[Part]:
+    """The distinct values of each column, and of each of the rare fields that share one."""
+    parts: list[Part] = []
     for column in columns:
         if column.name not in batch.schema.names:
+            continue
+        if column.name == EXTRA:
+            parts += _rare_parts(batch.column(EXTRA), column.whole, rare_)
             continue
         values = batch.column(column.name)
         if values.null_count == len(values) and not pa.types.is_dictionary(values.type):
@@ -313,6 +329,27 @@ def _parts(batch: pa.RecordBatch, columns: Sequence[Looked]) -> list[Part]:
         if len(distinct):
             parts.append(Part(column, distinct, places))
     return parts
+
+
+def _rare_parts(column: pa.Array, types: frozenset[str], rare_: Rare) -> Iterator[Part]:
+    """The fields of a column of maps, each as a part of its own."""
+    if not pa.types.is_map(column.type) or column.null_count == len(column):
+        return
+    offsets = column.offsets.to_numpy()
+    begin, size = int(offsets[0]), int(offsets[-1] - offsets[0])
+    rows = np.repeat(np.arange(len(column)), np.diff(offsets))
+    names = pc.dictionary_encode(column.keys.slice(begin, size))
+    items = column.items.slice(begin, size)
+    which = np.asarray(names.indices)
+    filled = np.asarray(items.is_valid())
+    by = np.argsort(which, kind="stable")
+    bounds = np.searchsorted(which[by], np.arange(len(names.dictionary) + 1))
+    for number, name in enumerate(names.dictionary.to_pylist()):
+        held = rare_(name, types)
+        own = by[bounds[number] : bounds[number + 1]]
+        own = own[filled[own]]
+        if held is not None and len(own):
+            yield Part(held, items.take(pa.array(own)).cast(pa.string()), None, rows[own].astype(np.int64))
 
 
 @lru_cache(65_536)

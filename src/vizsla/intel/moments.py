@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from vizsla.intel._pattern_tree import Between, Joined, Observation, Qualified, Repeats, Seen, Within
+from vizsla.intel.pattern import Between, Joined, Observation, Qualified, Repeats, Seen, Within
 
 STEPS = 200_000  # events that are tried for a pattern on a host
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)

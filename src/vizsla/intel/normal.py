@@ -15,10 +15,11 @@ import pyarrow as pa
 
 from vizsla.intel import _codes, _vector, _web, _windows
 from vizsla.intel._refang import refang
+from vizsla.intel._vector import sure
 from vizsla.intel.suffix import known_tld
 from vizsla.nouns.indicator import IndicatorType
 
-__all__ = ["HASHES", "TYPES", "guess", "normal", "normals", "refang", "settled"]
+__all__ = ["HASHES", "TYPES", "guess", "normal", "normals", "refang", "settled", "sure"]
 
 TYPES: tuple[IndicatorType, ...] = get_args(IndicatorType)
 HASHES: tuple[IndicatorType, ...] = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")

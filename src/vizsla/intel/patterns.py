@@ -17,10 +17,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vizsla.intel._pattern_tree import Comparison, Joined, Observation, Pattern, Qualified, Seen, Term
 from vizsla.intel.compared import Test, test_of
 from vizsla.intel.moments import Event, Moments
-from vizsla.intel.pattern import Place, fields
+from vizsla.intel.pattern import Comparison, Joined, Observation, Pattern, Place, Qualified, Seen, Term, fields
 from vizsla.nouns.event import HOST, ID, TIME
 
 if TYPE_CHECKING:
@@ -51,34 +50,52 @@ class Evaluated:
 
 def evaluate(engine: Engine, scans: Sequence[Scan], patterns: Mapping[str, Pattern]) -> Evaluated:
     """Which of these patterns (by id) are met in these scans, and by which events."""
-    done = Evaluated()
-    ready: dict[str, _Ready] = {}
-    for name, pattern in patterns.items():
-        try:
-            ready[name] = _Ready.of(pattern)
-        except ValueError as error:
-            done.unable[name] = str(error)
-    for name in list(ready):
-        unknown = sorted({str(t.path) for seen in ready[name].seen for t in terms(seen.term) if not fields(t.path)})
-        if unknown:
-            done.unable[name] = f"no view holds {', '.join(unknown)}"
+    ready, unable = ready_of(patterns)
+    done = Evaluated(unable=unable)
     for scan in scans:
-        _look(engine, scan, ready)
+        look(engine, scan, ready)
     for name, one in ready.items():
-        for host, found in sorted(one.found.items()):
-            moments = Moments(found)
-            for match in moments.matches(patterns[name].root):
-                told = tuple((event.table, event.id) for event in match)
-                times = [event.time for event in match if event.time is not None]
-                first, last = (min(times), max(times)) if times else (None, None)
-                done.hits.append(PatternHit(name, host, told, first, last))
-            if moments.stopped:
-                done.unable[name] = f"on {host} its observations were too many to try all of their combinations"
+        hits, stopped = matched(name, one, patterns[name])
+        done.hits += hits
+        if stopped:
+            done.unable[name] = stopped
     return done
 
 
+def ready_of(patterns: Mapping[str, Pattern]) -> tuple[dict[str, Ready], dict[str, str]]:
+    """Patterns made ready to look for, and why others cannot be looked for, or not in full."""
+    ready: dict[str, Ready] = {}
+    unable: dict[str, str] = {}
+    for name, pattern in patterns.items():
+        try:
+            ready[name] = Ready.of(pattern)
+        except ValueError as error:
+            unable[name] = str(error)
+            continue
+        unknown = sorted({str(t.path) for seen in ready[name].seen for t in terms(seen.term) if not fields(t.path)})
+        if unknown:
+            unable[name] = f"no view holds {', '.join(unknown)}"
+    return ready, unable
+
+
+def matched(name: str, one: Ready, pattern: Pattern) -> tuple[list[PatternHit], str]:
+    """What a pattern's observations make on each host; and why not all was tried, if so."""
+    hits: list[PatternHit] = []
+    stopped = ""
+    for host, found in sorted(one.found.items()):
+        moments = Moments(found)
+        for match in moments.matches(pattern.root):
+            told = tuple((event.table, event.id) for event in match)
+            times = [event.time for event in match if event.time is not None]
+            first, last = (min(times), max(times)) if times else (None, None)
+            hits.append(PatternHit(name, host, told, first, last))
+        if moments.stopped:
+            stopped = f"on {host} its observations were too many to try all of their combinations"
+    return hits, stopped
+
+
 @dataclass(slots=True)
-class _Ready:
+class Ready:
     """A pattern's observations, their tests, and by host which events each of them holds for."""
 
     seen: list[Seen]
@@ -86,7 +103,7 @@ class _Ready:
     found: dict[str, dict[Seen, list[Event]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
 
     @classmethod
-    def of(cls, pattern: Pattern) -> _Ready:
+    def of(cls, pattern: Pattern) -> Ready:
         seen = list(dict.fromkeys(observations(pattern.root)))
         return cls(seen, {term: test_of(term) for one in seen for term in terms(one.term)})
 
@@ -112,7 +129,7 @@ def terms(node: Comparison) -> Iterator[Term]:
         yield from terms(part)
 
 
-def _look(engine: Engine, scan: Scan, ready: Mapping[str, _Ready]) -> None:
+def look(engine: Engine, scan: Scan, ready: Mapping[str, Ready]) -> None:
     """The events of a scan for which observations hold, into `found`."""
     from vizsla.view import view_of, views
 
@@ -154,7 +171,7 @@ def holds(node: Comparison, true: set[Term]) -> bool:
 
 
 def _take(
-    one: _Ready,
+    one: Ready,
     batch: pa.RecordBatch,
     view: str,
     filled: Mapping[str, set[str]],

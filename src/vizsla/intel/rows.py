@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
+from vizsla.feed import Claims
 from vizsla.intel.index import ENTRY, Rows
 from vizsla.intel.keyed import OWN
-from vizsla.nouns.indicator import Claim, Mention, Refused
+from vizsla.nouns.indicator import Claim, Mention, Refused, indicator_id
 
 _TIME = pa.timestamp("us", tz="UTC")
 _TEXTS = pa.list_(pa.string())
@@ -79,46 +81,71 @@ def claims(said: Sequence[Claim], terms: Terms, now: datetime, place: str = "") 
     An object with an id of its own (a STIX or MISP one) is the same object in whichever file and line it stands. What
     has none is known by its feed, file and indicator: a list to which a line was added above is not a new list.
     """
-    kept: list[Claim] = []
+    columns = {name: [getattr(claim, name) for claim in said] for name in CLAIMS.names if name != "id"}
+    return _claimed(columns, terms, now, place)
+
+
+def in_bulk(said: Claims, terms: Terms, now: datetime, place: str = "") -> tuple[Draft, list[Refused]]:
+    """`claims` of many at once."""
+    size = len(said)
+    silent = Claim("domain", "", "")
+    columns = {
+        name: said.columns[name] if name in said.columns else [getattr(silent, name)] * size
+        for name in CLAIMS.names
+        if name not in ("id", "feed")
+    }
+    return _claimed({**columns, "feed": [said.feed] * size}, terms, now, place)
+
+
+def _claimed(
+    columns: Mapping[str, Sequence[Any]], terms: Terms, now: datetime, place: str
+) -> tuple[Draft, list[Refused]]:
+    told: list[str] = []
+    owned: list[bool] = []
+    for source in columns["source"]:
+        text = source if source.isascii() else _safe(source)
+        own = "-" in text and _OBJECT.search(text) is not None
+        owned.append(own)
+        told.append(text if own or not place else f"{place}: {text}" if text else place)
     refused: list[Refused] = []
+    keep: list[int] = []
+    ids: list[str] = []
     keys: list[bytes] = []
     digests: list[int] = []
     rider = orjson.dumps((terms.confidence, terms.tlp, terms.valid_days))
-    sources: list[str] = []
-    loose: list[bool] = []
-    for claim in said:
-        source = claim.source if claim.source.isascii() else _safe(claim.source)
-        own = _OBJECT.search(source)
-        if place and not own:
-            source = f"{place}: {source}" if source else place
+    contents = zip(*(columns[name] for name in _CONTENT), strict=True)
+    known = zip(columns["feed"], columns["type"], columns["value"], columns["revoked"], strict=True)
+    for row, (content, (feed, type, value, revoked)) in enumerate(zip(contents, known, strict=True)):
         try:
-            content = orjson.dumps([getattr(claim, name) for name in _CONTENT], option=_PACK)
-            key = f"{claim.feed}\0{source if own else place}\0{claim.type}\0{claim.value}".encode()
+            packed = orjson.dumps(content, option=_PACK)
+            key = f"{feed}\0{told[row] if owned[row] else place}\0{type}\0{value}".encode()
         except (TypeError, UnicodeEncodeError):
-            refused.append(Refused(_safe(claim.source), "holds characters that are no text"))
+            refused.append(Refused(_safe(columns["source"][row]), "holds characters that are no text"))
             continue
-        kept.append(claim)
-        sources.append(source)
-        loose.append(own is None)
+        keep.append(row)
+        ids.append(indicator_id(type, value))
         keys.append(blake2b(key, digest_size=16).digest())
         # The highest bit is the revocation's: of two that are as old as each other, it wins.
-        digest = int.from_bytes(blake2b(content + rider, digest_size=8).digest(), "big") & _HALF
-        digests.append(digest | _REVOKED if claim.revoked else digest)
-    columns: dict[str, pa.Array] = {"id": pa.array([claim.id for claim in kept], pa.string())}
+        digest = int.from_bytes(blake2b(packed + rider, digest_size=8).digest(), "big") & _HALF
+        digests.append(digest | _REVOKED if revoked else digest)
+    columns = {**columns, "source": told}
+    if refused:
+        columns = {name: [values[row] for row in keep] for name, values in columns.items()}
+        owned = [owned[row] for row in keep]
+    arrays: dict[str, pa.Array] = {"id": pa.array(ids, pa.string())}
     for name in _TEXT:
-        texts = sources if name == "source" else [getattr(claim, name) for claim in kept]
-        columns[name] = pa.array(texts, pa.string())
+        arrays[name] = pa.array(columns[name], pa.string())
     for name in TIMES:
-        columns[name] = pa.array([_utc(getattr(claim, name)) for claim in kept], _TIME)
+        arrays[name] = pa.array([_utc(time) for time in columns[name]], _TIME)
     for name in LISTS:
-        columns[name] = pa.array([getattr(claim, name) for claim in kept], _TEXTS)
-    columns["confidence"] = pa.array([_percent(claim.confidence) for claim in kept], pa.int16())
-    columns["revoked"] = pa.array([claim.revoked for claim in kept], pa.bool_())
-    columns["to_ids"] = pa.array([claim.to_ids for claim in kept], pa.bool_())
-    _apply(columns, terms, now)
-    order = [_micros(claim.modified or claim.created) for claim in kept]
-    draft = _draft(CLAIMS, columns, keys, digests, order, now)
-    return replace(draft, loose=np.array(loose, np.bool_)), refused
+        arrays[name] = pa.array(columns[name], _TEXTS)
+    arrays["confidence"] = pa.array([_percent(one) for one in columns["confidence"]], pa.int16())
+    arrays["revoked"] = pa.array(columns["revoked"], pa.bool_())
+    arrays["to_ids"] = pa.array(columns["to_ids"], pa.bool_())
+    _apply(arrays, terms, now)
+    order = [_micros(one or other) for one, other in zip(columns["modified"], columns["created"], strict=True)]
+    draft = _draft(CLAIMS, arrays, keys, digests, order, now)
+    return replace(draft, loose=~np.array(owned, np.bool_)), refused
 
 
 def apart(entries: Rows, loose: npt.NDArray[np.bool_]) -> Rows:

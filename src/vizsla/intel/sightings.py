@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.errors import FeedError
-from vizsla.hit import HITS
+from vizsla.hit import HITS, NAMED
 from vizsla.intel.found import Found
 from vizsla.intel.objects import indicator, made_id, observable, stamp
 from vizsla.intel.state import ROOM
@@ -37,7 +37,7 @@ AT_ONCE = 5_000  # ids looked up by one query
 
 
 def seen_in(engine: Engine, lake: Lake, scans: Sequence[Scan]) -> Iterator[pa.RecordBatch]:
-    """The sightings that are kept of events in these scans, as HITS."""
+    """The sightings that are kept of events in these scans, as HITS and NAMED."""
     for scan in scans:
         found = Found(lake.room(ROOM) / "found", None, datetime.now(UTC)).read(filters=[("table", "=", scan.table)])
         if not len(found):
@@ -48,7 +48,7 @@ def seen_in(engine: Engine, lake: Lake, scans: Sequence[Scan]) -> Iterator[pa.Re
             found = found.filter(pc.is_in(found.column("_id"), held))
         columns = {**{name: found.column(name) for name in found.column_names}, "by": found.column("indicator")}
         columns["keys"] = pa.nulls(len(found), HITS.field("keys").type)
-        yield from pa.table([columns[f.name] for f in HITS], schema=HITS).to_batches()
+        yield from pa.table([columns[f.name] for f in (*HITS, NAMED)], schema=HITS.append(NAMED)).to_batches()
 
 
 def _among(engine: Engine, scan: Scan, ids: list[str]) -> pa.Array:
@@ -105,10 +105,19 @@ def _objects(
 ) -> Iterator[dict[str, Any]]:
     first = stamp(group["_time_min"] or group["matched_min"])
     last = stamp(group["_time_max"] or group["matched_min"])
-    seen = observable(about["type"], group["within"] or group["value"], about["value"])
     common = {"spec_version": "2.1", "created_by_ref": reporter, "created": moment, "modified": moment}
     told = indicator(about)
     key = json.dumps([group[name] for name in ("indicator", "table", "_host", "field", "value")])
+    if about["type"] == "pattern":
+        yield told
+        yield {
+            "type": "sighting", "id": made_id("sighting", f"{key}{first}{last}{group['count_all']}"), **common,
+            "description": f"met by events that end in {group['table']} on {group['_host'] or 'an unknown host'}",
+            "first_seen": first, "last_seen": last, "count": min(group["count_all"], 999_999_999),
+            "sighting_of_ref": told["id"], "where_sighted_refs": [reporter],
+        }  # fmt: skip
+        return
+    seen = observable(about["type"], group["within"] or group["value"], about["value"])
     observed = {
         "type": "observed-data", "id": made_id("observed-data", f"{key}{first}{last}{group['count_all']}"), **common,
         "first_observed": first, "last_observed": last, "number_observed": min(group["count_all"], 999_999_999),

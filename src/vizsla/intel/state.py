@@ -3,6 +3,7 @@
 state.json     table by table, up to which version; the sets of indicators; the version of what was found
 wanted/        sets of indicators (`wanted.build`)
 seen/TABLE/    what runs there were, a file for each pass (`seen.SEEN`)
+observed/      events for which observations of STIX patterns hold (`watch.KEPT`)
 found/         the sightings, a Delta table
 """
 
@@ -40,6 +41,16 @@ class Done:
 
 
 @dataclass(slots=True)
+class Watching:
+    """Of patterns: those that were looked for, in each table up to which version, and the files of observations."""
+
+    known: list[str] = field(default_factory=list)
+    tables: dict[str, int] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    full: list[str] = field(default_factory=list)  # whose observations are too many to keep
+
+
+@dataclass(slots=True)
 class State:
     """All of it. `found`: the version of the sightings' table that this state knows of; another one: a crash."""
 
@@ -50,6 +61,7 @@ class State:
     retired: list[str] = field(default_factory=list)  # ids that are to be looked for no more
     found: int = -1
     tables: dict[str, Done] = field(default_factory=dict)
+    patterns: Watching = field(default_factory=Watching)
 
 
 class Room:
@@ -68,7 +80,8 @@ class Room:
             if held["format"] > FORMAT:
                 raise LakeError("sightings were kept by a newer Vizsla", where=str(path), fix="pip install -U vizsla")
             tables = {name: Done(**done) for name, done in held.pop("tables").items()}
-            state = State(**held, tables=tables)
+            patterns = Watching(**held.pop("patterns", {}))
+            state = State(**held, tables=tables, patterns=patterns)
         except FileNotFoundError:
             return State(rules=digest())
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -78,7 +91,7 @@ class Room:
                 fix="remove this file: all is matched again, and no sighting is kept twice",
             ) from error
         if state.rules != digest() or state.format != FORMAT:
-            state.rules, state.format, state.tables = digest(), FORMAT, {}
+            state.rules, state.format, state.tables, state.patterns = digest(), FORMAT, {}, Watching()
         return state
 
     def save(self, state: State) -> None:
@@ -97,6 +110,13 @@ class Room:
         for file in (self.root / "seen").glob("*/*.arrow"):
             if file not in kept:
                 file.unlink(missing_ok=True)
+        for file in (self.root / "observed").glob("*.arrow"):
+            if file.stem not in state.patterns.files:
+                file.unlink(missing_ok=True)
+
+    def observed(self, name: str) -> Path:
+        """A file of events for which observations of patterns hold."""
+        return self.root / "observed" / f"{name}.arrow"
 
     def seen(self, table: str, name: str) -> Path:
         """A file of what was seen in a table."""

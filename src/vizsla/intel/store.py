@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from types import TracebackType
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vizsla.feed import Read
+from vizsla.feed import Claims, Read
 from vizsla.intel import rows
 from vizsla.intel.keyed import Change, Keyed
 from vizsla.intel.rows import Terms
@@ -132,7 +131,7 @@ class Load:
             for spool in (self._claims, self._mentions, self._refused):
                 spool.clear()
 
-    def take(self, said: Iterable[Read], feed: str, terms: Terms | None = None, place: str = "") -> Account:
+    def take(self, said: Iterable[Read | Claims], feed: str, terms: Terms | None = None, place: str = "") -> Account:
         """What a feed says; `place`: the file within it. The account of this part, but for what is new in it.
 
         An error that `said` raises goes to the caller; what came before it stays in the load.
@@ -147,17 +146,18 @@ class Load:
             self.account.told += part.told[: TOLD - len(self.account.told)]
         return part
 
-    def _keep(self, piece: Sequence[Read], feed: str, terms: Terms, place: str, part: Account) -> None:
+    def _keep(self, piece: Sequence[Read | Claims], feed: str, terms: Terms, place: str, part: Account) -> None:
         claims = [one for one in piece if isinstance(one, Claim)]
         named = [one for one in piece if isinstance(one, Mention)]
         unusable = [one for one in piece if isinstance(one, Refused)]
-        part.said += len(claims)
-        if claims:
-            draft, more = rows.claims(claims, terms, self._now, place)
+        drafts = [rows.in_bulk(one, terms, self._now, place) for one in piece if isinstance(one, Claims)]
+        drafts += [rows.claims(claims, terms, self._now, place)] if claims else []
+        for draft, more in drafts:
+            part.said += draft.rows.num_rows + len(more)
             unusable += more
             self._claims.add(draft)
-            if self._claims.rows >= SHARE:
-                self._commit_claims()
+        if self._claims.rows >= SHARE:
+            self._commit_claims()
         if named:
             self._mentions.add(rows.mentions(named, self._now))
         part.refused += len(unusable)
@@ -180,14 +180,19 @@ class Load:
         self._claims.clear()
 
 
-def _pieces(said: Iterable[Read]) -> Iterator[list[Read]]:
-    """What is said in lists of at most PIECE. What came before an error is given out before it is raised."""
+def _pieces(said: Iterable[Read | Claims]) -> Iterator[list[Read | Claims]]:
+    """What is said in lists of about PIECE. What came before an error is given out before it is raised."""
     source = iter(said)
     failure: Exception | None = None
     while failure is None:
-        piece: list[Read] = []
+        piece: list[Read | Claims] = []
+        size = 0
         try:
-            piece.extend(islice(source, PIECE))
+            for one in source:
+                piece.append(one)
+                size += len(one) if isinstance(one, Claims) else 1
+                if size >= PIECE:
+                    break
         except Exception as error:  # noqa: BLE001  raised below, once what came before it is kept
             failure = error
         if piece:

@@ -19,6 +19,7 @@ import orjson
 from vizsla.errors import FeedError
 from vizsla.feed import Read
 from vizsla.feeds import stix2
+from vizsla.feeds._mended import Broken, mended
 from vizsla.feeds._said import listed, moment, text
 from vizsla.intel._http import (
     AGAIN,
@@ -32,6 +33,7 @@ from vizsla.intel._http import (
     origin,
     place,
 )
+from vizsla.nouns.indicator import Refused
 from vizsla.secrets import Credentials, credentials
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ class Client:
         self.parts = checked(address, insecure=insecure_meant() if insecure is None else insecure)
         self.spent = Spent(limits or Limits())
         self.own = credentials(place(self.parts)) if own is None else own
+        self.refused: list[Refused] = []  # objects of answers that were no JSON
         self._session: requests.Session | None = None
 
     @property
@@ -155,10 +158,15 @@ class Client:
             raise FeedError(
                 f"the server answers with {kind[:60]!r}, not with TAXII", where=url, fix="check the address"
             )
+        content = self.spent.body(response, url)
         try:
-            found = orjson.loads(self.spent.body(response, url))
+            found = orjson.loads(content)
         except orjson.JSONDecodeError as error:
-            raise FeedError(f"the answer is no JSON: {error}", where=url, fix="ask the server's owner") from error
+            try:
+                found, refused = mended(content, url)
+            except Broken:
+                raise FeedError(f"the answer is no JSON: {error}", where=url, fix="ask the server's owner") from error
+            self.refused += refused
         if not isinstance(found, dict):
             raise FeedError("the answer is no JSON object", where=url, fix="ask the server's owner")
         return found
@@ -234,6 +242,7 @@ class Answer:
                     fresh.append(path)
         except FeedError as failure:
             error = failure
+        yield from self.client.refused
         if fresh:
             yield from stix2.read_pages(sorted(self.folder.glob("*.json")), fresh, self.feed)
         if error is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -15,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vizsla.errors import LakeError
-from vizsla.nouns import DAY, HOST, ID, ORIGIN, TIME
+from vizsla.lake.written import write_files
+from vizsla.nouns import DAY, HOST, ID, TIME
 
 SMALL = 32 << 20  # bytes: a file below this is worth merging
 TARGET = 128 << 20  # bytes of a merged file
-ROWS = 32_768  # written at a time: the writer holds a copy of what it is at
 _STATS = f"{TIME},{HOST}"  # statistics of a thousand columns would outgrow the data of small files
 
 
@@ -45,26 +46,13 @@ class Snapshot:
     files: tuple[DataFile, ...]
 
 
-@lru_cache(2)
-def _writing(*, lasting: bool) -> Any:
-    """How Parquet is written: fast what comes in, small what lasts.
-
-    An append cuts a batch into days, each with a chunk per column: with Zstandard, setting up its state for
-    thousands of small chunks costs four times all the rest of the writing, and statistics of all text a third of
-    it. Compaction writes few large ones, with statistics.
-    """
+@lru_cache(1)
+def _lasting() -> Any:
+    """How files are merged: small, and with statistics of all columns. What comes in is written fast: `written`."""
     from deltalake import ColumnProperties, WriterProperties
 
     plain = {ID: ColumnProperties(dictionary_enabled=False)}  # no two ids are the same: nothing to look up
-    if lasting:
-        return WriterProperties(compression="ZSTD", compression_level=1, column_properties=plain)
-    told = ColumnProperties(statistics_enabled="CHUNK")  # by which a scan leaves files out
-    untold = ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
-    return WriterProperties(
-        compression="SNAPPY",
-        default_column_properties=ColumnProperties(statistics_enabled="NONE"),
-        column_properties={ID: untold, ORIGIN: untold, TIME: told, HOST: told},
-    )
+    return WriterProperties(compression="ZSTD", compression_level=1, column_properties=plain)
 
 
 def exists(root: Path) -> bool:
@@ -133,21 +121,34 @@ def appended(root: Path, after: int, upto: int) -> tuple[list[str], int] | None:
     return (sorted(paths), sum(paths.values())) if all(Path(path).is_file() for path in paths) else None
 
 
-def write(root: Path, events: pa.Table) -> None:
-    """Append events as one commit: they are in whole or not at all. Makes the table where there is none."""
-    from deltalake import write_deltalake
-    from deltalake.exceptions import DeltaError
+def write(root: Path, events: pa.Table, rows: Mapping[str, Any]) -> None:
+    """Append events as one commit: they are in whole or not at all. Makes the table where there is none.
 
+    `rows`: of each day, the numbers of its rows, ascending. A new column may be there without its events where this
+    is killed; files that no commit names are deleted by `clean`.
+    """
+    from deltalake.exceptions import DeltaError
+    from deltalake.schema import Schema
+    from deltalake.transaction import AddAction, create_table_with_add_actions
+
+    table = _open(root) if exists(root) else None
+    now = int(time.time() * 1000)
     try:
-        write_deltalake(
-            str(root),
-            events.to_reader(max_chunksize=ROWS),
-            mode="append",
-            schema_mode="merge",
-            partition_by=[DAY],
-            configuration={"delta.dataSkippingStatsColumns": _STATS},
-            writer_properties=_writing(lasting=False),
-        )
+        actions = [
+            AddAction(file.path, file.size, {DAY: file.day}, now, data_change=True, stats=file.stats)
+            for file in write_files(root, events, rows)
+        ]
+        schema = Schema.from_arrow(events.schema)
+        if table is None:
+            create_table_with_add_actions(
+                str(root), schema, actions, partition_by=[DAY], configuration={"delta.dataSkippingStatsColumns": _STATS}
+            )
+            return
+        known = {field.name for field in table.schema().fields}
+        new = [field for field in schema.fields if field.name not in known]
+        if new:
+            table.alter.add_columns(new)
+        table.create_write_transaction(actions, "append", schema, partition_by=[DAY])
     except (DeltaError, OSError) as error:
         raise LakeError(
             f"the lake cannot be written: {error}", where=str(root), fix="check free space and permissions; run again"
@@ -164,9 +165,7 @@ def merge_small(root: Path, days: Sequence[str] | None = None) -> int:
     table = _open(root)
     partitions = None if days is None else [(DAY, "in", list(days))]
     try:
-        done = table.optimize.compact(
-            partition_filters=partitions, target_size=TARGET, writer_properties=_writing(lasting=True)
-        )
+        done = table.optimize.compact(partition_filters=partitions, target_size=TARGET, writer_properties=_lasting())
     except (DeltaError, OSError) as error:
         raise LakeError(
             f"files of the lake cannot be merged: {error}", where=str(root), fix="check free space; run again"

@@ -24,6 +24,7 @@ DAYS_AT_ONCE = 250  # partitions written by one commit: each open one costs memo
 CROWDED = 16  # small files of one day that an append leaves before they are merged
 SCATTERED = 64  # files beyond one a day, in a table, that `tidy` merges
 RETENTION = timedelta(days=7)  # how long a reader may hold a scan
+Rows = dict[str, np.ndarray[tuple[int], np.dtype[np.intp]]]  # by day, row numbers
 _STAT_STEP = timedelta(milliseconds=1)  # Delta's statistics are cut to milliseconds
 
 
@@ -39,12 +40,15 @@ class Appended:
     fresh: tuple[Mask, ...] = field(default=(), compare=False, repr=False)
 
 
+Slot = tuple[str, datetime, datetime]  # a host, from a time on, until another
+
+
 @dataclass(frozen=True, slots=True)
 class Scan:
     """A snapshot of a table, pruned: what an engine reads. Rows outside [since, until) must be filtered by the engine.
 
     `days` is the partition predicate (None: all days); `schema` holds every column of the table, `_day` included.
-    `rows` counts those of `files`: with since, until or hosts, an upper bound.
+    `rows` counts those of `files`: with since, until, hosts, only or without, an upper bound.
     """
 
     table: str
@@ -56,6 +60,8 @@ class Scan:
     since: datetime | None = None
     until: datetime | None = None
     hosts: tuple[str, ...] | None = None
+    only: tuple[Slot, ...] | None = None  # rows of these hosts at these times alone
+    without: tuple[Slot, ...] = ()  # all rows but these
 
 
 class Lake:
@@ -135,8 +141,9 @@ class Lake:
         events = fold(events, () if before is None else before.schema.names)
         held = _by_day(before.files if before else ())
         for part in _in_commits(events, days):
-            delta.write(path, part)
-            self._learn(name, path, part, held)
+            rows_of = _rows_of_days(part)
+            delta.write(path, part, rows_of)
+            self._learn(name, path, part, rows_of, held)
         after = delta.snapshot(path)
         crowded = _crowded(after.files)
         if crowded:
@@ -157,11 +164,11 @@ class Lake:
                     fresh[rows] &= ~self._memory.holds(name, place, files[place], high[rows], low[rows])
         return fresh
 
-    def _learn(self, name: str, path: Path, part: pa.Table, before: Mapping[str, list[str]]) -> None:
+    def _learn(self, name: str, path: Path, part: pa.Table, rows_of: Rows, before: Mapping[str, list[str]]) -> None:
         """Remember what was just stored, in the files that now hold it and those that held the day's events before."""
         files = _by_day(delta.snapshot(path).files)
         high, low = words(_ids(part))
-        for day, rows in _rows_of_days(part).items():
+        for day, rows in rows_of.items():
             self._memory.learn(name, day, before.get(day, ()), files[day], high[rows], low[rows])
 
     def scan(
@@ -271,7 +278,7 @@ def _ids(events: pa.Table) -> pa.StringArray:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
-def _rows_of_days(events: pa.Table) -> dict[str, np.ndarray[tuple[int], np.dtype[np.intp]]]:
+def _rows_of_days(events: pa.Table) -> Rows:
     """The row numbers of each day, ascending."""
     days = events.column(DAY).combine_chunks().dictionary_encode()
     days = days.combine_chunks() if isinstance(days, pa.ChunkedArray) else days

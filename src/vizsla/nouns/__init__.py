@@ -16,6 +16,7 @@ from vizsla.nouns.finding import (
 )
 from vizsla.nouns.hunt import Budget, Cut, Hit, HuntRequest, HuntResult, Order
 from vizsla.nouns.report import Reading, RunReport, Unable
+from vizsla.nouns.verdict import JUDGEMENTS, REACHES, Condition, Judged, Judgement, Reach, Shown, Verdict
 
 __all__ = [
     "DAY",
@@ -23,14 +24,17 @@ __all__ = [
     "EXTRA",
     "HOST",
     "ID",
+    "JUDGEMENTS",
     "MAX_COLUMNS",
     "ORIGIN",
+    "REACHES",
     "SCHEMA",
     "TIERS",
     "TIME",
     "UNKNOWN_DAY",
     "Attack",
     "Budget",
+    "Condition",
     "Context",
     "Cut",
     "Entity",
@@ -40,14 +44,19 @@ __all__ = [
     "Hit",
     "HuntRequest",
     "HuntResult",
+    "Judged",
+    "Judgement",
     "Order",
     "Pivot",
     "ProcessNode",
+    "Reach",
     "Reading",
     "Reason",
     "Run",
     "RunReport",
+    "Shown",
     "Tier",
     "Unable",
     "Usual",
+    "Verdict",
 ]

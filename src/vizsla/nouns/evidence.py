@@ -77,3 +77,4 @@ class Evidence:
     pattern_id: str = ""
     rule: Mapping[str, object] | None = None
     indicator: Mapping[str, object] | None = None
+    picture: Mapping[str, object] | None = None  # what to draw, see charts/pictures/

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from vizsla.nouns.evidence import Evidence
+from vizsla.nouns.verdict import Judged, Shown
 
 SCHEMA = "vizsla.finding/1"
 Tier = Literal["critical", "high", "medium", "low", "informational"]
@@ -105,3 +107,6 @@ class Finding:
     surprisal: float = 0.0  # orders findings beyond the calibration's floor
     ledger: tuple[tuple[str, float], ...] = ()  # every line that adds or takes bits; sums to `bits`
     instance_hosts: tuple[str, ...] = ()
+    shown: tuple[Shown, ...] = ()  # what makes its evidence the same elsewhere, the strongest first
+    traits: Mapping[str, float] = field(default_factory=dict)  # what verdicts on it teach; no entity's name
+    judged: tuple[Judged, ...] = ()  # earlier verdicts on it or its pattern, the latest first

@@ -36,7 +36,7 @@ class HuntRequest:
     rules: Sequence[str] = ()  # files or folders of Sigma rules, beside those kept in the lake
     intel: Sequence[str] = ()  # files or folders of intelligence, likewise
     kept: bool = True  # whether the rules and the intelligence that the lake keeps are used
-    view: str | None = None
+    view: str | None = None  # only the tables that this view reads, all their events, and what is met in them
     host: str | None = None
     user: str | None = None
     since: datetime | None = None
@@ -51,6 +51,8 @@ class HuntRequest:
     master: str | None = None
     source: str | None = None
     coverage: bool = False  # whether the result tells what the lake covers, too
+    exceptions: bool = True  # whether what was judged benign is hidden, as far as the verdicts reach
+    taught: bool = True  # whether the list is re-weighted by what verdicts teach
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +107,5 @@ class HuntResult:
     ranking: tuple[tuple[str, float, int], ...] = field(default=())  # (host or user, bits, findings) with --by
     coverage: Coverage | None = None  # what the lake covers, where the request asked for it
     hits: tuple[Hit, ...] = ()  # of rules and indicators, by level, then by how often
+    hidden: tuple[tuple[str, int], ...] = ()  # (verdict, findings that it hid), where it hid any
     advice: tuple[str, ...] = ()  # what would make the next hunt better: shown last

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import ntpath
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 MOST_BYTES = 1_950_000
+PICTURED = 40  # findings whose evidence is drawn: a drawing takes some 30 ms
 _TITLE = 600
 _CONTEXT = 1000  # characters around what is shown in which a secret is recognised
 
@@ -49,17 +50,18 @@ class Limits:
     fields: int = 40
     value: int = 600
     nodes: int = 60
+    pictures: int = 3
 
 
 # From generous to bare: the first under MOST_BYTES is taken.
 LEVELS = (
     Limits(),
-    Limits(evidence=12, reasons=6, usual=3, events=10, fields=30, value=400, nodes=40),
-    Limits(evidence=8, reasons=5, usual=3, events=5, fields=20, value=240, nodes=25),
-    Limits(evidence=5, reasons=4, usual=2, events=2, fields=12, value=160, nodes=15),
-    Limits(evidence=3, reasons=3, usual=1, events=1, fields=6, value=120, nodes=10),
-    Limits(told=100, listed=500, evidence=3, reasons=3, usual=1, events=1, fields=4, value=80, nodes=8),
-    Limits(told=20, listed=200, evidence=2, reasons=2, usual=1, events=1, fields=4, value=80, nodes=8),
+    Limits(evidence=12, reasons=6, usual=3, events=10, fields=30, value=400, nodes=40, pictures=2),
+    Limits(evidence=8, reasons=5, usual=3, events=5, fields=20, value=240, nodes=25, pictures=1),
+    Limits(evidence=5, reasons=4, usual=2, events=2, fields=12, value=160, nodes=15, pictures=1),
+    Limits(evidence=3, reasons=3, usual=1, events=1, fields=6, value=120, nodes=10, pictures=0),
+    Limits(told=100, listed=500, evidence=3, reasons=3, usual=1, events=1, fields=4, value=80, nodes=8, pictures=0),
+    Limits(told=20, listed=200, evidence=2, reasons=2, usual=1, events=1, fields=4, value=80, nodes=8, pictures=0),
 )
 
 
@@ -71,6 +73,7 @@ def page(result: HuntResult, *, title: str = "Vizsla: findings") -> str:
         "title": title,
         "result": result,
         "pictures": pictures(result),
+        "drawn": drawn(result.findings, LEVELS[0].pictures),
         "tiers": [(t, n) for t in TIERS if (n := sum(f.tier == t for f in result.findings))],
         "techniques": Counter(a.technique for f in result.findings for a in {*f.attack}).most_common(12),
         "end": footer.lines(result),
@@ -142,6 +145,23 @@ def pictures(result: HuntResult) -> list[tuple[str, str, Markup]]:
     return [(heading, says, _trusted(charts.svg(chart))) for heading, says, chart in drawn]
 
 
+def drawn(findings: Sequence[Finding], most: int) -> dict[str, list[tuple[str, Markup]]]:
+    """By finding, the charts that the evidence of the first of them brings: what each shows, and the drawing.
+
+    What cannot be drawn is said in its place.
+    """
+    shown: dict[str, list[tuple[str, Markup]]] = {}
+    for finding in findings[:PICTURED]:
+        for evidence in [e for e in finding.evidence if e.picture is not None][:most]:
+            try:
+                says, chart = charts.draw(evidence.picture or {})
+                told = f"{evidence.analytic}: {says}", _trusted(charts.svg(chart))
+            except ValueError as error:
+                told = f"{evidence.analytic} brought a chart that cannot be drawn: {error}", _trusted("")
+            shown.setdefault(finding.id, []).append(told)
+    return shown
+
+
 def environment() -> Environment:
     """Jinja with autoescape, whose every output is first made visible: no template can forget it."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -157,6 +177,7 @@ def environment() -> Environment:
     known.filters.update(
         brief=brief, bits=words.bits, signed=words.signed, when=words.when, clock=words.clock, number=words.number,
         often=words.how_often, prevalence=words.prevalence, program=program, short=short, hush=redacted,
+        earlier=words.earlier,
     )  # fmt: skip
     known.globals.update(
         where=where, span=words.period, tree_rows=tree_rows, bars=bars, timeline=timeline, said=said, native=native,

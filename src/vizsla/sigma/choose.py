@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vizsla.errors import UsageError
-from vizsla.sigma.load import LEVELS, STATUSES
+from vizsla.nouns.level import LEVELS
+from vizsla.sigma.load import STATUSES
 from vizsla.sigma.logsource import unanswerable
 from vizsla.sigma.rule import Rule
 

@@ -91,6 +91,9 @@ class SigmaRules:
         quiet = len(self.silent())
         if quiet:
             told.append(f"rules that only correlations speak for, as they ask: {quiet:,}; their own hits are not told")
+        told += [f"rule {one.place}: {one.reason}" for one in self.loaded.told[:TOLD]]
+        if len(self.loaded.told) > TOLD:
+            told.append(f"rules that are odd, and used: {len(self.loaded.told) - TOLD:,} more (vizsla rules list)")
         refused = self.loaded.refused
         told += [f"rule not loaded: {one.place}: {one.reason}" for one in refused[:TOLD]]
         if len(refused) > TOLD:

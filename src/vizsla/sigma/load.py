@@ -10,13 +10,13 @@ from typing import Any
 
 from vizsla.errors import RuleError
 from vizsla.nouns.indicator import Refused
+from vizsla.nouns.level import LEVELS
 from vizsla.safe import shortened
 from vizsla.sigma.documents import Document, Text, documents, texts
 from vizsla.sigma.link import linked, narrowed
 from vizsla.sigma.plain import digest, version
 from vizsla.sigma.rule import Filter, LogSource, Rule
 
-LEVELS = ("informational", "low", "medium", "high", "critical")
 STATUSES = ("unsupported", "deprecated", "experimental", "test", "stable")
 REASON = 400  # characters of why a rule cannot be used
 _KEYS = ("detection", "correlation", "filter", "action")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from functools import lru_cache
 from importlib.metadata import entry_points
 
 from vizsla.containers import head_of
 from vizsla.errors import SourceError
+from vizsla.plugin import Loading
 from vizsla.source import LogFile, Magic, Source
 from vizsla.sources._declared import declared
 from vizsla.sources._declared import failures as undeclared
@@ -18,51 +17,27 @@ GROUP = "vizsla.sources"
 
 
 @lru_cache(maxsize=1)
-def _loaded() -> tuple[dict[str, Source], dict[str, str]]:
-    """Sources by name, and why others could not be loaded."""
-    found: dict[str, Source] = {}
-    failed: dict[str, str] = {}
-    places: dict[str, str] = {}
-
-    def take(place: str, source: object) -> None:
-        if not isinstance(source, Source):
-            failed[place] = "its SOURCE has not all that a source needs: name, doc, tables, sniff, read"
-            return
-        if source.name in found:
-            raise SourceError(
-                f"two sources are named {source.name!r}",
-                where=f"{places[source.name]} and {place}",
-                fix="uninstall one of them, or rename it",
-            )
-        found[source.name], places[source.name] = source, place
-
-    for module in pkgutil.iter_modules(__path__):
-        place = f"{__name__}.{module.name}"
-        if module.name.startswith("_"):
-            continue
-        try:
-            source = getattr(importlib.import_module(place), "SOURCE", None)
-        except Exception as error:  # noqa: BLE001  (whatever a plug-in raises is told by failures())
-            failed[place] = f"{type(error).__name__}: {error}"
-            continue
-        if source is not None:
-            take(place, source)
-    failed.update(undeclared())
+def _loaded() -> Loading[Source]:
+    loading: Loading[Source] = Loading("sources", _fault, SourceError)
+    loading.modules(__path__, __name__, "SOURCE")
+    loading.failed.update(undeclared())
     for name, content in declared().items():
         if "reader" not in content:
             continue  # it goes with a source written in Python
         try:
-            take(f"{name}.yaml", Mapped(name, content))
+            loading.take(f"{name}.yaml", Mapped(name, content))
         except SourceError as error:
-            failed[f"{name}.yaml"] = str(error)
-    for point in entry_points(group=GROUP):
-        try:
-            loaded = point.load()
-        except Exception as error:  # noqa: BLE001  (whatever a plug-in raises is told by failures())
-            failed[point.value] = f"{type(error).__name__}: {error}"
-            continue
-        take(point.value, loaded)
-    return dict(sorted(found.items())), failed
+            loading.failed[f"{name}.yaml"] = str(error)
+    loading.points(entry_points(group=GROUP))
+    return loading
+
+
+def _fault(source: object) -> str:
+    return (
+        ""
+        if isinstance(source, Source)
+        else "its SOURCE has not all that a source needs: name, doc, tables, sniff, read"
+    )
 
 
 def registry() -> dict[str, Source]:
@@ -70,12 +45,12 @@ def registry() -> dict[str, Source]:
 
     Raises SourceError where two have one name.
     """
-    return dict(_loaded()[0])
+    return _loaded().found
 
 
 def failures() -> dict[str, str]:
     """Sources that could not be loaded, and why."""
-    return dict(_loaded()[1])
+    return dict(_loaded().failed)
 
 
 def find(name: str) -> Source:

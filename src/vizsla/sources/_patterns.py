@@ -45,11 +45,19 @@ class Patterns:
     def __init__(self, *patterns: Pattern) -> None:
         self.patterns = patterns
         self._begins = [p.begins() for p in patterns]
+        self._by_first: dict[bytes, tuple[int, ...]] = {
+            b[:1]: tuple(n for n, other in enumerate(self._begins) if not other or other[:1] == b[:1])
+            for b in self._begins
+        }
+        self._always = tuple(n for n, b in enumerate(self._begins) if not b)
         self._whole = [rf"(?s)\A{p.regex}\z" for p in patterns]
 
     def _tried(self, key: bytes) -> tuple[int, ...]:
         """The patterns that a message beginning with `key` may fit."""
-        return tuple(n for n, b in enumerate(self._begins) if key.startswith(b[:KEY]) or not b)
+        likely = self._by_first.get(key[:1], self._always)
+        if likely is self._always:
+            return likely
+        return tuple(n for n in likely if key.startswith(self._begins[n][:KEY]))
 
     def extract(self, messages: pa.Array) -> dict[str, pa.Array]:
         """Columns of what the patterns name, null where none fits. `messages` has no nulls; '' becomes null."""

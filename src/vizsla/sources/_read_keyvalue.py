@@ -5,6 +5,7 @@ Options:
                       so is rejected (nothing: whatever precedes the first pair is the column `prefix`)
   separator: ","      between pairs, where it is no blank
   least: 2            pairs that a line must have
+  rename: {a.b: c}    columns of other names
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from vizsla.sources._rows import Rows, printable
 if TYPE_CHECKING:
     from vizsla.sources._mapped import Signs
 
-OPTIONS = frozenset(("prefix", "separator", "least"))
+OPTIONS = frozenset(("prefix", "separator", "least", "rename"))
 MOST, LINES = 0.8, 50
 
 
@@ -96,6 +97,7 @@ def read(file: LogFile, placing: Placing, options: Mapping[str, Any], declared: 
          ) -> Iterator[Batch | Rejected]:  # fmt: skip
     """All lines, each in its table."""
     tables: dict[str, Rows] = {}
+    rename: Mapping[str, str] = options.get("rename") or {}
     with file.open() as stream:
         for block in line_blocks(utf8_stream(stream)):
             if isinstance(block, TooLong):
@@ -107,10 +109,13 @@ def read(file: LogFile, placing: Placing, options: Mapping[str, Any], declared: 
                     if line.strip():
                         yield Rejected(f"{file.name}#{place}", "no line of key=value pairs as the format has them")
                     continue
-                split = dict(zip(*found, strict=True)) if placing.split else {}
+                names, values = found
+                if rename:
+                    names = tuple(str(rename.get(name, name)) for name in names)
+                split = dict(zip(names, values, strict=True)) if placing.split else {}
                 table = placing.table_of([split.get(column) for column in placing.split])
                 rows = tables.setdefault(table, Rows(declared))
-                rows.add(*found, place)
+                rows.add(names, values, place)
                 rows.bytes += len(line)
             for table, rows in tables.items():
                 if rows.full():

@@ -52,7 +52,8 @@ def held(head: bytes, signs: Signs, layouts: tuple[Layout, ...], comments: str |
     lines = _first_lines(head)
     if comments:
         lines = tuple(line for line in lines if not line.startswith(comments.encode()))
-    if not lines:
+    layouts = _possible(lines, layouts)
+    if not lines or not layouts:
         return 0.0
     columns, rows, bad = read_block(Block(b"\n".join(lines)), layouts)
     if not len(rows):
@@ -60,6 +61,20 @@ def held(head: bytes, signs: Signs, layouts: tuple[Layout, ...], comments: str |
     records = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns)).to_pylist()
     names = set(columns)
     return sum(signs.hold(names, record.get) for record in records) / (len(rows) + len(bad))
+
+
+def _possible(lines: tuple[bytes, ...], layouts: tuple[Layout, ...]) -> tuple[Layout, ...]:
+    """The layouts that any of the lines could have; none where too few lines could have any, as in nearly all logs."""
+    found: set[int] = set()
+    odd = 0
+    for line in lines:
+        text = line.decode("utf-8", "replace")
+        may = [number for number, layout in enumerate(layouts) if layout.could_be(text)]
+        found.update(may)
+        odd += not may
+        if odd > (1 - MOST) * len(lines):
+            return ()
+    return tuple(layouts[number] for number in sorted(found))
 
 
 @lru_cache(maxsize=4)

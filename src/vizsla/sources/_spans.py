@@ -75,6 +75,23 @@ class Layout:
         """The same for lines whose values hold what should have been escaped."""
         return self._pattern(_loose)
 
+    @cached_property
+    def plain(self) -> bool:
+        """Whether no value may hold the text behind it: then all lines are told apart by bytes alone."""
+        return not any(value.quoted or value.text or value.padded for value in self.values)
+
+    def could_be(self, line: str) -> bool:
+        """Whether all that stands between values stands in a line, in its order: at least that must be."""
+        if not line.startswith(self.begin):
+            return False
+        at = len(self.begin)
+        for value in self.values:
+            at = line.find(value.until, at)
+            if at < 0:
+                return False
+            at += len(value.until)
+        return True
+
     def _pattern(self, one: Callable[[Value], str]) -> str:
         parts = [
             (" *" if v.padded else "") + f"(?P<v{n}>{one(v)})" + re.escape(v.until) for n, v in enumerate(self.values)
@@ -258,8 +275,14 @@ def read_block(block: Block, layouts: Sequence[Layout], rows: Ints | None = None
             fits |= np.isin(left, left[escaped]) & ~np.isin(left, odd)
         left = left[~fits]
     for layout in () if exact else layouts:
-        part, left = _by_pattern(block, layout, layout.loose, left)
+        if layout.plain or not len(left):
+            continue  # what it takes, it took above
+        held = np.array([layout.could_be(block.line(row)) for row in left.tolist()], dtype=bool)
+        if not held.any():
+            continue  # the pattern need not even be compiled
+        part, odd = _by_pattern(block, layout, layout.loose, left[held])
         parts += part
+        left = np.sort(np.concatenate([left[~held], odd]))
     return *_together(parts), left
 
 

@@ -29,7 +29,12 @@ def bsd_times(view: npt.NDArray[np.uint8], begins: Ints, written: int) -> Micros
     """Times of the form `Mmm dd HH:MM:SS`."""
     if written == NONE:
         return np.full(len(begins), NONE, dtype=np.int64)
-    b = view[begins[:, None] + np.arange(15)].astype(np.int64)
+    if not len(begins):
+        return np.zeros(0, np.int64)
+    wide = np.lib.stride_tricks.sliding_window_view(view, 15)[begins]
+    changes = np.ones(len(wide), dtype=bool)  # many messages come in one second
+    changes[1:] = (wide[1:] != wide[:-1]).any(axis=1)
+    b = wide[changes].astype(np.int64)
     code = b[:, 0] << 16 | b[:, 1] << 8 | b[:, 2]
     at = np.minimum(np.searchsorted(_SORTED, code), 11)
     month = _ORDER[at]
@@ -42,7 +47,7 @@ def bsd_times(view: npt.NDArray[np.uint8], begins: Ints, written: int) -> Micros
     sound &= (day >= 1) & (day <= _LENGTHS[month]) & (hour < 24) & (minute < 60) & (second < 61)
     within = (hour * 3600 + minute * 60 + second) * 1_000_000
     year = datetime.fromtimestamp(written / 1e6, UTC).year + 1
-    found = np.full(len(begins), NONE, dtype=np.int64)
+    found = np.full(len(b), NONE, dtype=np.int64)
     for back in range(10):  # leap days are eight years apart at most
         open_ = sound & (found == NONE)
         if not open_.any():
@@ -50,7 +55,8 @@ def bsd_times(view: npt.NDArray[np.uint8], begins: Ints, written: int) -> Micros
         starts, lengths = _calendar(year - back)
         moment = (starts[month] + day - 1) * DAY + within
         found = np.where(open_ & (day <= lengths[month]) & (moment <= written + DAY), moment, found)
-    return found
+    each: Micros = found[np.cumsum(changes) - 1]
+    return each
 
 
 @lru_cache(maxsize=64)

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import orjson
-
 from vizsla.errors import StoreError, UsageError
 from vizsla.store import Address, Cursor, Segment
+from vizsla.stores._lines import json_line
 
 PAGE = 2000  # documents an answer
 SEGMENT = 16 << 20  # bytes of a segment
@@ -53,7 +52,10 @@ class Progress:
 
     @classmethod
     def of(cls, cursor: Cursor | None) -> Progress:
-        return cls(**cursor) if cursor else cls()
+        """From a kept cursor; from the beginning where it is none of ours: the lake knows what it has."""
+        fields = {name: value for name, value in (cursor or {}).items() if name in cls.__slots__}
+        found = cls(**fields)
+        return found if isinstance(found.pit, str) and isinstance(found.slices, dict) else cls()
 
     def cursor(self) -> Cursor:
         return {"pit": self.pit, "slices": dict(self.slices), "last": self.last, "since": self.since}
@@ -213,7 +215,7 @@ class Held:
         for hit in hits:
             # The store's own id makes every document another, as two alike in one index are.
             record = {**(hit.get("_source") or {}), "elastic_index": hit["_index"], "elastic_id": hit["_id"]}
-            line = orjson.dumps(record)
+            line = json_line(record)
             self.lines.setdefault(hit["_index"], []).append(line)
             self.size += len(line)
 

@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 from vizsla.errors import StoreError, UsageError
 from vizsla.secrets import credentials
 from vizsla.store import Address, Cursor, Segment
 from vizsla.stores import client_library
+from vizsla.stores._lines import json_line
 
 WINDOW = 3600  # seconds
 LATE = 3600  # seconds before the last run's end that are read again, since events arrive late
@@ -41,7 +40,9 @@ class Splunk:
         search, end, window = _search(address), _until(address, self.now()), _window(address)
         try:
             service = _connected(client, address)
-            start = cursor["next"] - (LATE if cursor.get("whole") else 0) if cursor else _since(address)
+            start = _after(cursor)
+            if start is None:
+                start = _since(address)
             if start is None:
                 start = _first(service, results, search)
             while start is not None and start < end:
@@ -54,6 +55,14 @@ class Splunk:
             raise StoreError(f"Splunk: {str(error)[:300]}", where=str(address),
                              fix="check the address, the credentials (docs/live-stores.md) and that it is up; "
                                  "run again: it goes on where it stopped") from None  # fmt: skip
+
+
+def _after(cursor: Cursor | None) -> float | None:
+    """Where a kept cursor says to go on; None where it is none of ours: the lake knows what it has."""
+    stands = (cursor or {}).get("next")
+    if not isinstance(stands, int | float) or not cursor:
+        return None
+    return stands - (LATE if cursor.get("whole") else 0)
 
 
 def _search(address: Address) -> str:
@@ -129,7 +138,7 @@ def _window_segments(events: Iterator[dict[str, Any]], cursor: Cursor, name: str
     size = 0
     for event in events:
         # Its place in the index makes every event another, as two alike are.
-        line = orjson.dumps({f"splunk{n}" if n.startswith("_") else n: value for n, value in event.items()})
+        line = json_line({f"splunk{n}" if n.startswith("_") else n: value for n, value in event.items()})
         lines.append(line)
         size += len(line)
         if size > SEGMENT:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from vizsla.triage.observed import ALIKE, is_hit
 from vizsla.triage.reasons import reasons
 from vizsla.triage.replay import Ranked
 from vizsla.triage.titles import summary
+from vizsla.view import TABLE
 
 CLOSE = 0.6  # share of a line's greatest surprisal, and of its value, from which other units stand on the same line
 UNITS = 20  # units shown on one line
@@ -56,8 +57,7 @@ class Patterns(Sequence[Pattern]):
     def __init__(self, ranked: Ranked, words: Mapping[int, str]) -> None:
         self._found, self._words = ranked.episodes, words
         found = self._found
-        self._first = _first_time(ranked)
-        self._id = mixed(found.anchor, found.host, (self._first // SLICE).astype(np.uint64))
+        self._first, self._id = anchored(ranked)
         self._key = _shown(ranked)
         # Places of episodes, those of one pattern together, the strongest of each first.
         order = np.lexsort((self._id, -found.surprisal, -found.bits, self._key))
@@ -81,9 +81,20 @@ class Patterns(Sequence[Pattern]):
             return [self._made(n) for n in range(*at.indices(len(self)))]
         return self._made(range(len(self))[at])
 
+    @property
+    def key(self) -> U64:
+        """The pattern of each episode, in the order of the episodes."""
+        return self._key
+
+    def single(self, episode: int) -> Pattern:
+        """An episode by itself, whatever others show the same."""
+        return self._of([episode])
+
     def _made(self, number: int) -> Pattern:
         begin = int(self._begins[number])
-        places = self._places[begin : begin + int(self._counts[number])].tolist()
+        return self._of(self._places[begin : begin + int(self._counts[number])].tolist())
+
+    def _of(self, places: list[int]) -> Pattern:
         lead, found = places[0], self._found
         return Pattern(
             id=f"{int(self._id[lead]):016x}",
@@ -103,7 +114,13 @@ def patterns(ranked: Ranked, words: Mapping[int, str]) -> Patterns:
     return Patterns(ranked, words)
 
 
-def _best(ranked: Ranked) -> I64:
+def anchored(ranked: Ranked) -> tuple[I64, U64]:
+    """When each episode began, and its id as a number: of its anchor, its host and its first ten minutes."""
+    found, first = ranked.episodes, _first_time(ranked)
+    return first, mixed(found.anchor, found.host, (first // SLICE).astype(np.uint64))
+
+
+def best(ranked: Ranked) -> I64:
     """Places in `lit` of what counts: in each episode's strongest slice, the strongest tie of each family."""
     lit, ties, found = ranked.lit, ranked.ties, ranked.episodes
     place = np.searchsorted(found.window, lit.window)
@@ -119,17 +136,17 @@ def _best(ranked: Ranked) -> I64:
 def _shown(ranked: Ranked) -> U64:
     """Per episode, a code of what counts in it: kinds and patterns, whatever host, user or time; else its place."""
     lit, ties = ranked.lit, ranked.ties
-    best = _best(ranked)
-    units = ties.unit[lit.at[best]]
+    counting = best(ranked)
+    units = ties.unit[lit.at[counting]]
     scored, columns = ranked.weigher.units, ranked.weigher.columns
-    codes = np.empty(len(best), dtype=np.uint64)
+    codes = np.empty(len(counting), dtype=np.uint64)
     for number, kind in enumerate(scored.kinds):
         own = scored.kind[units] == number
         if own.any():
             shown = columns[kind].get(ALIKE, columns[kind]["pattern"])
             pattern = shown[scored.row[units[own]]]
             codes[own] = mixed(np.full(len(pattern), code_of(kind), dtype=np.uint64), pattern)
-    place = np.searchsorted(ranked.episodes.window, lit.window[best])
+    place = np.searchsorted(ranked.episodes.window, lit.window[counting])
     total = np.zeros(len(ranked.episodes.bits), dtype=np.uint64)
     np.add.at(total, place, codes)  # a sum: the order of families does not matter
     return np.where(total == 0, np.arange(len(total), dtype=np.uint64), total)
@@ -155,19 +172,22 @@ class Line:
 
 
 def lines(ranked: Ranked, chosen: Sequence[Pattern]) -> dict[int, list[Line]]:
-    """The lines of the chosen episodes: one per kind of event (and per rule or indicator that met some of them), the
-    strongest first, by value and then surprisal."""
+    """The lines of the chosen episodes: one per family and analytic (and per rule or indicator that met some events),
+    the strongest first, by value and then surprisal. What a family says twice, it says on one line."""
     lit, ties, scored = ranked.lit, ranked.ties, ranked.weigher.units
-    counting = {int(p) for p in _best(ranked)}
+    counting = {int(p) for p in best(ranked)}
     wanted = {int(ranked.episodes.window[p.episode]): p.episode for p in chosen}
     value, surprisal = lit.value, ties.surprisal[lit.at]
-    grouped: dict[int, dict[tuple[int, int], list[int]]] = defaultdict(lambda: defaultdict(list))
+    grouped: dict[int, dict[tuple[bool, int, int], list[int]]] = defaultdict(lambda: defaultdict(list))
     hit = np.array([is_hit(kind) for kind in scored.kinds], dtype=bool)
 
-    def of(place: int) -> tuple[int, int]:
-        unit = int(ties.unit[lit.at[place]])
+    def of(place: int) -> tuple[bool, int, int]:
+        tie = lit.at[place]
+        unit = int(ties.unit[tie])
         kind = int(scored.kind[unit])
-        return kind, int(ranked.weigher.columns[scored.kinds[kind]][ALIKE][scored.row[unit]]) if hit[kind] else 0
+        if hit[kind]:
+            return True, kind, int(ranked.weigher.columns[scored.kinds[kind]][ALIKE][scored.row[unit]])
+        return False, int(ties.family[tie]), int(ties.tail[tie])
 
     for place in np.flatnonzero(np.isin(lit.window, np.fromiter(wanted, np.int64, len(wanted)))).tolist():
         grouped[int(lit.window[place])][of(place)].append(place)
@@ -175,17 +195,17 @@ def lines(ranked: Ranked, chosen: Sequence[Pattern]) -> dict[int, list[Line]]:
     made: dict[int, list[Line]] = {}
     for window, kinds in grouped.items():
         rows = []
-        for (number, by), places in kinds.items():
+        for own, places in kinds.items():
             places.sort(key=lambda p: (-value[p], -surprisal[p], int(ties.unit[lit.at[p]]), int(lit.at[p])))
             adds = sum(float(value[p]) for p in places if p in counting)
             lead = places[0]
             enough = float(value[lead]) - (1 - CLOSE) * abs(float(value[lead]))
             close = [p for p in places if surprisal[p] >= CLOSE * surprisal[lead] and value[p] >= enough]
             count = int(sum(ties.n[lit.at[p]] for p in close))
-            shown = close if hit[number] else close[:UNITS]
-            also = tuple(p for p in others.get(wanted[window], ()) if of(p) == (number, by)) if hit[number] else ()
+            shown = close if own[0] else close[:UNITS]
+            also = tuple(p for p in others.get(wanted[window], ()) if of(p) == own) if own[0] else ()
             count += int(sum(ties.n[lit.at[p]] for p in also))
-            row = Line(scored.kinds[number], tuple(shown), adds, count, also)
+            row = Line(kind_at(ranked, lead), tuple(shown), adds, count, also)
             rows.append((-float(value[lead]), -float(surprisal[lead]), row.kind, row))
         rows.sort(key=lambda r: r[:3])
         kept = [row for v, _, _, row in rows if v < 0 or row.bits > 0] or [rows[0][3]]
@@ -194,6 +214,12 @@ def lines(ranked: Ranked, chosen: Sequence[Pattern]) -> dict[int, list[Line]]:
         room = LINES - sum(sure)
         made[wanted[window]] = [row for row, stays in zip(kept, sure, strict=True) if stays or (room := room - 1) >= 0]
     return made
+
+
+def kind_at(ranked: Ranked, place: int) -> str:
+    """The kind of unit at a place in `lit`."""
+    scored = ranked.weigher.units
+    return scored.kinds[int(scored.kind[int(ranked.ties.unit[ranked.lit.at[place]])])]
 
 
 def _others(ranked: Ranked, chosen: Sequence[Pattern], hit: np.ndarray) -> dict[int, list[int]]:
@@ -214,7 +240,7 @@ def picked(
 ) -> dict[int, list[dict[str, object]]]:
     """The native events behind the lines, by tie key; one pass over the tables concerned."""
     places = [p for rows in found.values() for line in rows for p in line.places]
-    kinds = {line.kind for rows in found.values() for line in rows}
+    kinds = {kind_at(ranked, place) for place in places}
     if not places:
         return {}
     chosen = ranked.ties.tie[ranked.lit.at[np.array(places)]]
@@ -228,7 +254,7 @@ def picked(
         columns = (ID, HOST, TIME, ORIGIN, *(c for c in scan.schema.names if not c.startswith("_")))
         for _, _, table in unpacked(engine.map(scan, columns, Pick(scan.table, keys, where, own))):
             for row in _rows(table):
-                rows[int(str(row[KEY]))].append(row)
+                rows[int(str(row[KEY]))].append({**row, TABLE: scan.table})
     for events in rows.values():
         events.sort(key=lambda r: (str(r.get(TIME)), str(r[ID])))
         del events[A_TIE:]  # of every batch came as many
@@ -257,7 +283,7 @@ def evidence(
     p, alone = model.alone(line.kind, np.array([surprisal]))
     row = int(weigher.units.row[lead])
     unit = {name: values[row : row + 1] for name, values in weigher.columns[line.kind].items()}
-    refs = tuple(event_ref(line.kind.partition(":")[0], r) for r in rows)
+    refs = tuple(event_ref(str(row[TABLE]), row) for row in rows)
     native = refs[0].native if refs else {}
     actors = profile(line.kind.partition(":")[0]).actor
     made = Evidence(
@@ -275,7 +301,19 @@ def evidence(
         relevance=float(lit.weight[line.places[0]]),
         pattern_id=f"{int(unit['pattern'][0]):016x}",
     )
-    return replace(made, why=summary(made))
+    beside = _beside(ranked, line)
+    said = summary(replace(made, count=max(1, line.count - beside.total())))
+    also = "".join(f"; also {n:,} {'event' if n == 1 else 'events'} of {kind}" for kind, n in sorted(beside.items()))
+    return replace(made, why=said + also)
+
+
+def _beside(ranked: Ranked, line: Line) -> Counter[str]:
+    """The other kinds of event on a line of evidence, with how many events there are of each."""
+    found: Counter[str] = Counter()
+    for place in line.places:
+        found[kind_at(ranked, place)] += int(ranked.ties.n[ranked.lit.at[place]])
+    del found[line.kind]
+    return found
 
 
 def _key(tallied: Tallied, tie: int) -> int:

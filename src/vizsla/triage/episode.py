@@ -23,6 +23,7 @@ from vizsla.triage.observed import BITS, SPLIT, family_of, tail_of
 
 AT_ONCE = 1_000_000  # ties looked at together
 GAP = 6  # slices (an hour) without evidence after which an anchor's episode ends
+UNTOLD = -1e6  # the relevance of what names no event: it tells what is usual, and is evidence of nothing
 HALF = 50.0  # episodes of a family at which its own tail weighs as much as the pool
 
 
@@ -174,12 +175,16 @@ def bits_of(tail: npt.NDArray[np.int16], names: Sequence[str], surprisal: Floats
 
 
 def lit(ties: Ties, tails: FamilyTails, weigh: Callable[[I64], Floats]) -> Lit:
-    """The ties that speak. `weigh(units)` gives the relevance of units by their place among the scored ones."""
+    """The ties that speak. `weigh(units)` gives the relevance of units by their place among the scored ones, and UNTOLD
+    for those that may not."""
     base = bits_of(ties.tail, ties.tails, ties.surprisal, tails)
     at = np.flatnonzero(base > 0)
     at = at[np.lexsort((ties.slice[at], ties.anchor[at]))]
     distinct, inverse = np.unique(ties.unit[at], return_inverse=True)
-    weight = weigh(distinct)[inverse] * np.minimum(1.0, base[at]) if len(at) else np.zeros(0)
+    relevance = weigh(distinct)[inverse] if len(at) else np.zeros(0)
+    told = relevance > UNTOLD
+    at, relevance = at[told], relevance[told]
+    weight = relevance * np.minimum(1.0, base[at])
     return Lit(ties, at, base[at], weight, windows(ties)[at])
 
 

@@ -26,12 +26,14 @@ from vizsla.nouns.event import HOST, TIME
 
 SCORE = "score"  # the column of units that holds their surprisal
 ALIKE = "alike"  # the column of units that holds the pattern as its author named it
-UNIT_SUM = {"n": "sum", "first": "min", "last": "max"}
+TOLD = "told"  # the column of units that holds whether an event of theirs is named
+UNIT_SUM = {"n": "sum", "first": "min", "last": "max", TOLD: "max"}
 SPLIT = "/"
+OF_EVENT = "*"  # the family of an analytic whose evidence is of the family of the event behind it
 HITTING = frozenset(("sigma", "intel"))  # analytics of hits; see `Builtin.hits`
 BITS = "bits/"  # the tail of hits, which is none: their surprisal is in bits already
 ROWS = pa.schema([("tie", pa.uint64()), ("score", pa.float64()), ("why", pa.string()),
-                  ("event_ids", pa.list_(pa.string()))])  # fmt: skip
+                  ("event_ids", pa.list_(pa.string())), ("picture", pa.string())])  # fmt: skip
 
 
 def native(kind: str) -> str:
@@ -59,8 +61,8 @@ def family_of(kind: str) -> str:
 
     What a rule met and how rare that is are of one event: a hit is of its event's family.
     """
-    if split(kind) and not is_hit(kind):
-        return registry()[analytic_of(kind)].family
+    if split(kind) and not is_hit(kind) and (own := registry()[analytic_of(kind)].family) != OF_EVENT:
+        return own
     return profile(native(kind).partition(":")[0]).family(native(kind))
 
 
@@ -86,7 +88,7 @@ class Observed:
         return scored(self.units, lambda _, units: units[SCORE])
 
     def row(self, tie: int) -> Mapping[str, object]:
-        """What the strongest observation of a tie says: score, why, event_ids."""
+        """What the strongest observation of a tie says: score, why, event_ids, picture."""
         place = int(np.searchsorted(self.rows["tie"].to_numpy(), np.uint64(tie)))
         found: Mapping[str, object] = self.rows.slice(place, 1).to_pylist()[0]
         return found
@@ -156,7 +158,8 @@ def units_of(name: str, table: pa.Table) -> dict[str, dict[str, np.ndarray]]:
     # Of one pattern in one hour, what was scored otherwise is a unit of its own: each tie keeps its score.
     pattern = mixed(alike, (score + 0.0).view(np.uint64))
     columns = {"host": host, "hour": times // HOUR, "pattern": pattern, "actor": np.zeros(len(host), np.uint64),
-               ALIKE: alike, "n": table["n"].to_numpy(), "first": times, "last": times, SCORE: score}  # fmt: skip
+               ALIKE: alike, "n": table["n"].to_numpy(), "first": times, "last": times, SCORE: score,
+               TOLD: pc.min_element_wise(pc.list_value_length(table["event_ids"]), 1).to_numpy()}  # fmt: skip
     kinds = table["kind"].combine_chunks()
     distinct, places = dictionary(kinds)
     found = {}
@@ -167,7 +170,10 @@ def units_of(name: str, table: pa.Table) -> dict[str, dict[str, np.ndarray]]:
 
 
 def observations(name: str, table: pa.Table, tail: Tail) -> Observed:
-    """An analytic's observations (a table of OBSERVED, whole or in any order), held against a tail of its scores."""
+    """An analytic's observations (a table of OBSERVED, whole or in any order), held against a tail of its scores.
+
+    Those that name no event say what is usual, but are evidence of nothing: nobody could look at what they rest on.
+    """
     timed, timeless = believable(table)
     if not len(timed):
         return Observed(timeless=timeless)
@@ -212,6 +218,7 @@ def _ties(name: str, table: pa.Table) -> dict[str, np.ndarray]:
     logs_on = np.array([kind in LOGON_KINDS for kind in distinct.to_pylist()])[places] & (tied.logon != NOTHING)
     guid = np.where(logs_on, NOTHING, tied.guid)
     known = guid != NOTHING
+    pair = np.where(tied.pair == NOTHING, _alone(table), tied.pair)
     times = table[TIME].cast(pa.int64()).to_numpy()
     return {
         "host": host_codes(table),
@@ -219,12 +226,18 @@ def _ties(name: str, table: pa.Table) -> dict[str, np.ndarray]:
         "guid": guid,
         "pid": np.where(known | logs_on, NO_PID, tied.pid),
         "logon": np.where(known, NOTHING, tied.logon),
-        "pair": tied.pair,
+        "pair": pair,
         "kind": kinds[places],
         "pattern": mixed(_codes(units[0]), (units[1] + 0.0).view(np.uint64)),
         "time": times,
         "n": table["n"].to_numpy(),
     }
+
+
+def _alone(table: pa.Table) -> U64:
+    """The key of a source without a destination, as rarity has it where one column ties (a service's command)."""
+    source = _codes(table["source"], absent=("", "-"))
+    return np.where((source == NOTHING) | np.asarray(table["destination"].is_valid()), NOTHING, mixed(source))
 
 
 def _anchoring() -> Profile:
@@ -236,7 +249,7 @@ def _anchoring() -> Profile:
 def _rows(ties: U64, table: pa.Table) -> pa.Table:
     """Per tie, what its first observation says; the same in whichever order they came."""
     told = pa.table({"tie": pa.array(ties), "score": table[SCORE], TIME: table[TIME], "why": table["why"],
-                     "event_ids": table["event_ids"]})  # fmt: skip
+                     "event_ids": table["event_ids"], "picture": table["picture"]})  # fmt: skip
     first = [ids[0] if ids else "" for ids in told["event_ids"].to_pylist()]
     ordered = told.append_column("id", pa.array(first, pa.string())).sort_by(
         [("tie", "ascending"), (TIME, "ascending"), ("id", "ascending"), ("why", "ascending")]

@@ -34,10 +34,11 @@ PROGRAMS = frozenset(("Image", "ParentImage", "TargetImage", "SourceImage"))
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A weight that counted: the row's name and its bits."""
+    """A weight that counted: the row's name, its bits, and the techniques that it is about."""
 
     name: str
     bits: float
+    techniques: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +203,7 @@ def _technique(kind: str, event: Fields) -> Line | None:
     texts = _Texts(event)
     for row in _possible(kind, programs, frozenset(event)):
         if _holds(row.rule, texts):
-            return Line(f"technique {', '.join(row.rule.techniques)} ({row.rule.id})", row.weight)
+            return Line(f"technique {', '.join(row.rule.techniques)} ({row.rule.id})", row.weight, row.rule.techniques)
     return None
 
 

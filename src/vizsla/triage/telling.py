@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from vizsla.analytics.rarity.model import Tallied
 
 AT_ONCE = 5_000  # ids looked up by one query
+MAX_PICTURE = 20_000  # characters of a picture's data
 Row = dict[str, object]
 
 
@@ -88,7 +90,19 @@ def evidence(
         p=float(p[0]) if claims else None,
         relevance=float(ranked.lit.weight[line.places[0]]),
         pattern_id=f"{alike:016x}",
+        picture=_picture(said[0]["picture"]),
     )
+
+
+def _picture(text: object) -> Mapping[str, object] | None:
+    """What an analytic wants drawn; nothing where it is too long, or no JSON object."""
+    if not isinstance(text, str) or len(text) > MAX_PICTURE:
+        return None
+    try:
+        shown = json.loads(text)
+    except ValueError:
+        return None
+    return shown if isinstance(shown, dict) else None
 
 
 def _said(seen: Observed, tallied: Tallied, ranked: Ranked, line: Line) -> list[Mapping[str, object]]:

@@ -13,7 +13,8 @@ from vizsla.analytics.rarity.model import ScoredUnits
 from vizsla.analytics.rarity.reference import Columns
 from vizsla.analytics.rarity.tally import FIELD
 from vizsla.calibration import Floats
-from vizsla.triage.observed import is_hit, native
+from vizsla.triage.episode import UNTOLD
+from vizsla.triage.observed import TOLD, is_hit, native
 from vizsla.triage.relevance import Patterns, Relevance, relevance, relevances
 
 
@@ -34,7 +35,8 @@ class Weigher:
                 continue  # a rule's level and an indicator's confidence say it already
             at = np.flatnonzero(number == kind)
             rows = self.units.row[places[at]]
-            pattern = self.columns[self.units.kinds[kind]]["pattern"][rows]
+            columns = self.columns[self.units.kinds[kind]]
+            pattern = columns["pattern"][rows]
             distinct, first, inverse = np.unique(pattern, return_index=True, return_inverse=True)
             keys = [(kind, code) for code in distinct.tolist()]
             fresh = [i for i, key in enumerate(keys) if key not in self._known]
@@ -42,6 +44,8 @@ class Weigher:
                 asked = self._patterns(kind, rows[first[fresh]])
                 self._known.update(zip((keys[i] for i in fresh), relevances(asked), strict=True))
             found[at] = np.array([self._known[key].bits for key in keys])[inverse.ravel()]
+            if TOLD in columns:
+                found[at[columns[TOLD][rows] == 0]] = UNTOLD
         return found
 
     def _patterns(self, number: int, rows: I64) -> Patterns:

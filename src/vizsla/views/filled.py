@@ -31,6 +31,20 @@ def filled(compiler: Compiler, tree: Expression) -> ir.BooleanValue:
     return compiler(tree).notnull()
 
 
+def filling(tree: Expression) -> tuple[str, ...] | None:
+    """The columns any of which fills the expression where it holds a value; None where that takes more than a look."""
+    if isinstance(tree, Column):
+        return (tree.name,)
+    if isinstance(tree, Constant):
+        return None
+    if tree.function in _AS_ARGUMENT or _names_the_rest(tree):
+        return filling(tree.arguments[0])
+    if tree.function != "first":
+        return None
+    parts = [filling(argument) for argument in tree.arguments]
+    return None if None in parts else tuple(dict.fromkeys(name for part in parts for name in part or ()))
+
+
 def _names_the_rest(tree: Call) -> bool:
     return tree.function == "lookup" and len(tree.words) == 2
 

@@ -1,4 +1,4 @@
-"""Which fields of views the events of a table fill, and how often: one query a table, for all views together."""
+"""Which fields of views the events of a table fill, and how often: for all views together."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from vizsla.explore.coverage import plain
+from vizsla.explore.coverage.plain import ANY
 from vizsla.nouns.coverage import ViewSeen
 from vizsla.view import TableMapping, View, lookups, views
 from vizsla.views.grammar import Constant, Expression, columns
@@ -30,8 +32,7 @@ def parts_of(engine: Engine, scan: Scan) -> list[ViewSeen]:
 
 def _groups(engine: Engine, scan: Scan, mappings: Sequence[TableMapping]) -> list[_Group]:
     """Events by the values that mappings ask for; other values count as none, so that groups are few."""
-    from vizsla.views.compile import Compiler
-    from vizsla.views.filled import filled
+    from vizsla.views.filled import filling
 
     held = {name.lower() for name in scan.schema.names}
     asked: dict[str, set[str]] = {}
@@ -39,6 +40,23 @@ def _groups(engine: Engine, scan: Scan, mappings: Sequence[TableMapping]) -> lis
         for column, values in mapping.where.items():
             asked.setdefault(column, set()).update(values)
     trees = list(dict.fromkeys(t for m in mappings for t in m.fields.values() if _reads(t, held)))
+    looked = {tree: names for tree in trees if (names := filling(tree)) is not None}
+    counted = plain.counts(engine, scan, [(name, sorted(of)) for name, of in asked.items()], list(looked.values()))
+    worked = _worked_out(engine, scan, asked, [tree for tree in trees if tree not in looked])
+    return [
+        (dict(zip(asked, key, strict=True)), events, dict(zip(looked, fills, strict=True)) | worked.get(key, {}))
+        for key, (events, fills) in counted.items()
+    ]
+
+
+def _worked_out(engine: Engine, scan: Scan, asked: Mapping[str, set[str]], trees: Sequence[Expression],
+                ) -> dict[plain.Keys, dict[Expression, int]]:  # fmt: skip
+    """By the values asked for, how many events fill each tree whose value must be looked into."""
+    from vizsla.views.compile import Compiler
+    from vizsla.views.filled import filled
+
+    if not trees:
+        return {}
     table = engine.table(scan)
     needed = {name.lower() for tree in trees for name in columns(tree)} | {name.lower() for name in asked}
     table = table.select(*(name for name in table.columns if name.lower() in needed or name == "_id"))
@@ -46,23 +64,19 @@ def _groups(engine: Engine, scan: Scan, mappings: Sequence[TableMapping]) -> lis
     keys = {f"k{i}": _among(compiler, name, sorted(values)) for i, (name, values) in enumerate(asked.items())}
     counts = {f"n{i}": table.count(where=filled(compiler, tree)) for i, tree in enumerate(trees)}
     grouped = table.group_by(**keys) if keys else table
-    rows = engine.collect(grouped.aggregate(n=table.count(), **counts)).to_pylist()
-    return [
-        (
-            {name: row[f"k{i}"] for i, name in enumerate(asked)},
-            row["n"],
-            {tree: row[f"n{i}"] or 0 for i, tree in enumerate(trees)},  # Spark: null for none,
-        )
+    rows = engine.collect(grouped.aggregate(**counts)).to_pylist()
+    return {
+        tuple(row[f"k{i}"] for i in range(len(asked))): {
+            tree: row[f"n{i}"] or 0
+            for i, tree in enumerate(trees)  # Spark: null for none
+        }
         for row in rows
-    ]
+    }
 
 
 def _reads(tree: Expression, held: set[str]) -> bool:
     """Whether a table has any of the columns that a tree reads: else nothing need be asked."""
     return not isinstance(tree, Constant) and any(name.lower() in held for name in columns(tree))
-
-
-ANY = "*"  # in a mapping: whatever value there is
 
 
 def _among(compiler: object, name: str, values: list[str]) -> object:

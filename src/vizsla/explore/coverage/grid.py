@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -150,11 +151,19 @@ def at_micros(micros: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
 
 
+# First parts of IPv4 addresses some of which are not of the Internet; all others' are: ip_address is slow to say so.
+_MIXED = frozenset((0, 10, 100, 127, 169, 172, 192, 198, 203, *range(240, 256)))
+_PART = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_IPV4 = re.compile(rf"({_PART})\.{_PART}\.{_PART}\.{_PART}", re.ASCII)
+
+
 @lru_cache(100_000)
 def is_stranger(host: str) -> bool:
     """Whether a host is but an address of the Internet that a sensor saw: nobody waits for its logs."""
     if not host[-1:].isdigit() and ":" not in host:
         return False
+    if (plain := _IPV4.fullmatch(host)) and int(plain[1]) not in _MIXED:
+        return True
     try:
         return ip_address(host).is_global
     except ValueError:
@@ -177,7 +186,8 @@ def host_hours(cells: Sequence[Cells]) -> HostHours:
     hours: dict[str, list[Ints]] = {}
     last: dict[str, int] = {}
     for part in cells:
-        kept = part.recent() & (part.host >= 0)
+        known = np.array([not is_stranger(name) for name in part.hosts] + [False])  # -1 is the last: of no host
+        kept = part.recent() & known[part.host]
         order = np.argsort(part.host[kept], kind="stable")
         codes, of, ends = part.host[kept][order], part.hour[kept][order], part.last_of[kept][order]
         edges = np.flatnonzero(np.diff(codes)) + 1
@@ -185,8 +195,6 @@ def host_hours(cells: Sequence[Cells]) -> HostHours:
             codes[np.r_[0, edges]] if len(codes) else [], np.split(of, edges), np.split(ends, edges), strict=False
         ):
             name = part.hosts[int(code)]
-            if is_stranger(name):
-                continue
             hours.setdefault(name, []).append(mine)
             last[name] = max(last.get(name, 0), int(end.max()))
     return HostHours({name: np.unique(np.concatenate(parts)) for name, parts in hours.items()}, last)

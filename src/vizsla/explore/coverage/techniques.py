@@ -10,6 +10,7 @@ from vizsla.analytics.rarity.fields import profile
 from vizsla.explore.coverage import fill
 from vizsla.explore.coverage.dettect import components, evidence_in
 from vizsla.nouns.coverage import ComponentSeen, ImpliedSeen, RuleSeen, TechniqueSeen, ViewSeen
+from vizsla.nouns.level import GRAVEST_FIRST
 from vizsla.triage.attack import table as implications
 from vizsla.view import View, views
 from vizsla.views.grammar import Constant
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from vizsla.lake import Lake, Scan
     from vizsla.sigma.rule import Rule
 
-LEVELS = ("critical", "high", "medium", "low", "informational")
 PRE = frozenset(("PRE",))
 # Whose events a table holds, by how its name begins; other tables (sensors, firewalls, proxies) see every platform.
 PLATFORMS = (
@@ -147,7 +147,7 @@ def implied_seen(here: Held) -> tuple[ImpliedSeen, ...]:
 
 def _graver(rule: RuleSeen) -> tuple[bool, int, str, str]:
     """Order of rules: those with data first, then by level and title."""
-    return bool(rule.lacks), LEVELS.index(rule.level), rule.title.lower(), rule.id
+    return bool(rule.lacks), GRAVEST_FIRST.index(rule.level), rule.title.lower(), rule.id
 
 
 def _by_technique(seen: Iterable[_Seen], attack: Attack) -> dict[str, dict[str, _Seen]]:

@@ -1,0 +1,86 @@
+"""What the guard of a growing baseline is for: an intrusion that an update would have taught it.
+
+    python -m benchmarks guard [CAPTURES] [--tool FILE] [--folds DIR] [--work DIR] [--only N]
+
+Of each fold of the haystack a baseline is learnt; then the fold's hunted events, attacks among them, come into the
+baseline's lake, and it is updated: with the guard, and with --learn-all. The same events are hunted in again, as if the
+intruder came back: at which line does each attack stand now? `--only`: so many folds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.common import Row, data, exit_code, shared, table
+from benchmarks.haystack import ALL, Haystack, Ranks
+from vizsla.baseline import BaselineStore
+from vizsla.faces import jsonl
+from vizsla.hunt import hunt, learn, update
+from vizsla.ingest import ingest
+from vizsla.lake import Lake
+from vizsla.nouns import HuntRequest
+
+NAME = "guard"
+HOW = {"guarded": False, "all learnt": True}
+
+
+def hunted(stack: Haystack, what: str, fold: Path, baseline: Path) -> None:
+    """A fold's events held against a baseline, written for the public tool."""
+    result = hunt(HuntRequest(lake=str(stack.lake("clean", fold, "hunt").root), baseline=str(baseline), top=ALL))
+    with stack.out(what, fold).open("wb") as out:
+        out.writelines(jsonl.lines(result.findings))
+
+
+def folds_done(stack: Haystack, only: int | None) -> list[str]:
+    """Each fold three times: before, guarded, all learnt; returns what updates said was withheld."""
+    told = []
+    for fold in stack.built("clean")[:only]:
+        with tempfile.TemporaryDirectory(prefix="vizsla-guard-") as scratch:
+            home = Path(scratch) / "lake"
+            shutil.copytree(stack.lake("clean", fold, "baseline").root / "events", home / "events")
+            shutil.copy(stack.lake("clean", fold, "baseline").root / "vizsla.json", home / "vizsla.json")
+            lake = Lake.open(home)
+            learn([], lake, NAME)
+            store = BaselineStore(lake)
+            hunted(stack, "before the update", fold, store.folder(NAME))
+            ingest([fold / "hunt.jsonl"], lake, workers=1)
+            for what, learn_all in HOW.items():
+                done = update([], lake, NAME, learn_all=learn_all)
+                told += [f"{fold.name}, {what}: {said}" for said in done.says if said.startswith("not learnt")]
+                hunted(stack, what, fold, store.folder(NAME))
+                store.rollback(NAME, 1)
+    return told
+
+
+def says(found: Ranks) -> str:
+    return f"{found.says()}, {found.reciprocal:.3f}"
+
+
+def run(argv: Sequence[str] | None = None) -> list[Row]:
+    arguments = parser(__doc__)
+    arguments.add_argument("--only", type=int)
+    chosen = arguments.parse_args(argv)
+    with opened(chosen) as stack:
+        print("\n".join(folds_done(stack, chosen.only)), flush=True)
+        before, guarded, taught = (stack.ranks(what) for what in ("before the update", *HOW))
+    ratio = guarded.median / taught.median
+    return [
+        Row(NAME, f"before the update: median, first, top 10, top 100 of {len(before.lines)}, mean of 1/line",
+            says(before)),
+        Row(NAME, "the same events again, after a guarded update; beside it, after one that learnt all", says(guarded),
+            says(taught), f"{ratio:.2f}", "median below", ratio < 1),
+    ]  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    found = run(argv)
+    print(table(found))
+    return exit_code(found)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,123 @@
+"""What stands above processes and what comes after what, counted; and how far a place is from the usual one.
+
+Three looks at a start: its grandparent above parent and child, the ancestor above that one, and the step itself after
+the one or two before it under the same parent, unless that one starts things for others, in no order. What is looked
+at first, alone or given the parent alone, is what anybody would know of it; the surprise is how much less likely it is
+in its whole surroundings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from vizsla.analytics.rarity.encode import I64, NOTHING, U64, code_of, mixed, take
+from vizsla.analytics.rarity.fields import launchers
+from vizsla.calibration import Floats
+from vizsla.sequence.markov import Grams, Uniform
+from vizsla.sequence.smoothing import Counts, Smoothed
+from vizsla.sequence.starts import Starts
+
+ORDER = 2
+LOOKS = ("grandparent", "ancestor", "next")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Starts of which something is known: their rows, what is judged, and its surroundings, the shortest first.
+
+    Where the longest surroundings say no more than those before them they are NOTHING.
+    """
+
+    name: str
+    rows: I64
+    symbol: U64
+    contexts: tuple[U64, ...]
+
+
+def looks(starts: Starts) -> tuple[Look, ...]:
+    """The three looks at these starts, each at those where it can be taken."""
+    further = np.where(starts.up >= 0, starts.up[starts.up], -1) if len(starts) else starts.up
+    above, beyond = take(starts.parent, starts.up), take(starts.parent, further)
+    before = starts.before
+    earlier = np.where(before >= 0, before[before], -1) if len(starts) else before
+    known = starts.parent != NOTHING
+    ordered = known & (before >= 0) & ~np.isin(starts.parent, _without_order(starts.names))
+    first, second = take(starts.image, before), take(starts.image, earlier)
+    return (
+        _look(0, (above != NOTHING) & known, above, (), starts.parent, starts.image),
+        _look(1, (beyond != NOTHING) & known, beyond, (), above, starts.parent),
+        _look(2, ordered, starts.image, (starts.parent,), first, second, ends=earlier < 0),
+    )
+
+
+def _without_order(names: dict[int, str]) -> U64:
+    """The launchers among these images: what they start for others comes in no order that means anything."""
+    last = ((code, path.replace("\\", "/").rpartition("/")[2]) for code, path in names.items())
+    return np.array([code for code, name in last if name in launchers()], np.uint64)
+
+
+def _look(kind: int, where: np.ndarray, symbol: U64, given: tuple[U64, ...], near: U64, far: U64,
+          ends: np.ndarray | None = None) -> Look:  # fmt: skip
+    rows = np.flatnonzero(where & (symbol != NOTHING))
+    root = np.full(len(rows), code_of(LOOKS[kind]), np.uint64)
+    shortest = mixed(root, *(column[rows] for column in given)) if len(rows) else root
+    longer = mixed(shortest, near[rows])
+    longest = mixed(longer, far[rows])
+    if ends is not None:
+        longest = np.where(ends[rows], NOTHING, longest)
+    return Look(LOOKS[kind], rows, symbol[rows], (shortest, longer, longest))
+
+
+def counted(found: Iterable[Look]) -> Grams:
+    """How often each image stood in each surroundings."""
+    taken = list(found)
+    made = []
+    none = np.zeros(0, np.uint64)
+    symbol = np.concatenate([none, *(look.symbol for look in taken)])
+    contexts = [np.concatenate([none, *(look.contexts[k] for look in taken)]) for k in range(ORDER + 1)]
+    for context, shorter in zip(contexts, [contexts[0], *contexts], strict=False):
+        whole = context != NOTHING
+        made.append(Counts.of(context[whole], shorter[whole], symbol[whole], np.ones(int(whole.sum()), np.int64)))
+    return Grams(tuple(made))
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """Counts, ready to be asked, and the names of what was counted."""
+
+    smoothed: Smoothed
+    names: dict[int, str]
+
+    @classmethod
+    def of(cls, grams: Grams, names: dict[int, str]) -> Habits:
+        """The habits of these counts."""
+        return cls(Smoothed.of(grams.counts, Uniform(len(names))), names)
+
+    def surprise(self, look: Look) -> Floats:
+        """Bits by which each is less likely in its surroundings than by the shortest of them; 0 where it is not."""
+        alone = Smoothed(self.smoothed.levels[:1], self.smoothed.base).p(look.contexts[:1], look.symbol)
+        placed = self.smoothed.p(look.contexts, look.symbol)
+        return np.asarray(np.maximum(np.log2(alone) - np.log2(placed), 0.0))
+
+    def usual(self, contexts: tuple[int, ...], symbol: int, most: int = 2) -> tuple[int, int, list[tuple[str, int]]]:
+        """In the longest of these surroundings that was seen: how often, how often with this, and what most often."""
+        for level, context in zip(reversed(self.smoothed.levels[1:]), reversed(contexts[1:]), strict=True):
+            at = int(level.find(np.array([context], np.uint64))[0])
+            if at < 0:
+                continue
+            rows = slice(int(level.begins[at]), int(level.begins[at + 1]))
+            order = np.lexsort((level.symbol[rows], -level.n[rows]))
+            own = int(level.n[rows][level.symbol[rows] == np.uint64(symbol)].sum())
+            named = [(self.names.get(int(level.symbol[rows][i]), "?"), int(level.n[rows][i])) for i in order[:most]]
+            return int(level.total[at]), own, named
+        return 0, 0, []
+
+
+def words(names: dict[int, str]) -> pa.Table:
+    """Codes and what they stand for, as a table."""
+    codes = sorted(names)
+    return pa.table({"code": pa.array(codes, pa.uint64()), "name": pa.array([names[c] for c in codes], pa.string())})
