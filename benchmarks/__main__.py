@@ -29,6 +29,7 @@ ABOUT = {
     "kill": "an ingest killed at random moments, started again",
     "kill_compaction": "a compaction killed at random moments",
     "haystack": "real attacks among real benign events, beside two simple rules",
+    "together": "the haystack with every analytic, with rules, with both, and each alone and left out",
     "guard": "a baseline updated with real attacks among the new events",
     "feedback": "what verdicts on three folds of real attacks do for the fourth",
     "beacons": "one implant's beacon among a company's periodic services, beside RITA's score",
@@ -82,6 +83,7 @@ def module_rows(name: str, defaults: Sequence[str] = ()) -> Callable[[Sequence[s
 
 RUNS: dict[str, Callable[[Sequence[str]], list[Row]]] = {
     "haystack": module_rows("haystack", ["--all"]),
+    "together": module_rows("together", ["--each"]),
     "guard": module_rows("guard"),
     "feedback": module_rows("feedback"),
     "beacons": module_rows("beacons"),

@@ -11,9 +11,7 @@ Chance is shown beside it: the same verdicts with their labels shuffled, which m
 
 from __future__ import annotations
 
-import argparse
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import Row, data, exit_code, shared, table
-from benchmarks.haystack import Haystack, Ranks, paired
+from benchmarks.common import Row, exit_code, table
+from benchmarks.haystack import Haystack, Ranks, opened, paired, parser
 from vizsla.faces import jsonl
 from vizsla.nouns import Finding, Verdict
 from vizsla.triage import order
@@ -114,7 +112,7 @@ def says(found: Ranks) -> str:
 
 def run(argv: Sequence[str] | None = None) -> list[Row]:
     arguments = parser(__doc__)
-    arguments.add_argument("--hunted", action="store_true", help="findings of an earlier run lie in --work: re-rank these")
+    arguments.add_argument("--hunted", action="store_true", help="re-rank what an earlier run left in --work")
     chosen = arguments.parse_args(argv)
     with opened(chosen) as stack:
         return rows(stack, hunted=chosen.hunted)
@@ -138,7 +136,7 @@ def rows(stack: Haystack, *, hunted: bool) -> list[Row]:
     for count in CURVE[1:]:
         taught = ranks(stack, folds, "taught", count)
         spare = ranks(stack, folds, "taught and excepted", count)
-        chance = [reciprocal(ranks(stack, folds, f"shuffled {seed}", count, seed)) for seed in SEEDS]
+        chance = [ranks(stack, folds, f"shuffled {seed}", count, seed).reciprocal for seed in SEEDS]
         mean, low, high = paired(taught, plain)
         made.append(
             Row(NAME, f"{count} verdicts: taught (beside it: exceptions too); ratio: lines read to none",
@@ -146,13 +144,13 @@ def rows(stack: Haystack, *, hunted: bool) -> list[Row]:
         )  # fmt: skip
         made.append(
             Row(NAME, f"{count} verdicts with shuffled labels: mean of 1/line", f"{np.mean(chance):.3f}",
-                f"{reciprocal(plain):.3f}")
+                f"{plain.reciprocal:.3f}")
         )  # fmt: skip
         best = taught
-    worse = reciprocal(best) >= reciprocal(plain)
+    worse = best.reciprocal >= plain.reciprocal
     made.append(
-        Row(NAME, "mean of 1/line with all verdicts, against none", f"{reciprocal(best):.3f}",
-            f"{reciprocal(plain):.3f}", f"{reciprocal(best) / reciprocal(plain):.2f}", ">= 1", worse)
+        Row(NAME, "mean of 1/line with all verdicts, against none", f"{best.reciprocal:.3f}",
+            f"{plain.reciprocal:.3f}", f"{best.reciprocal / plain.reciprocal:.2f}", ">= 1", worse)
     )  # fmt: skip
     return made
 

@@ -9,30 +9,20 @@ intruder came back: at which line does each attack stand now? `--only`: so many 
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.common import Row, data, exit_code, shared, table
-from benchmarks.haystack import ALL, Haystack, Ranks
+from benchmarks.common import Row, exit_code, table
+from benchmarks.haystack import Haystack, Ranks, opened, parser
 from vizsla.baseline import BaselineStore
-from vizsla.faces import jsonl
-from vizsla.hunt import hunt, learn, update
+from vizsla.hunt import learn, update
 from vizsla.ingest import ingest
 from vizsla.lake import Lake
-from vizsla.nouns import HuntRequest
 
 NAME = "guard"
 HOW = {"guarded": False, "all learnt": True}
-
-
-def hunted(stack: Haystack, what: str, fold: Path, baseline: Path) -> None:
-    """A fold's events held against a baseline, written for the public tool."""
-    result = hunt(HuntRequest(lake=str(stack.lake("clean", fold, "hunt").root), baseline=str(baseline), top=ALL))
-    with stack.out(what, fold).open("wb") as out:
-        out.writelines(jsonl.lines(result.findings))
 
 
 def folds_done(stack: Haystack, only: int | None) -> list[str]:
@@ -43,15 +33,15 @@ def folds_done(stack: Haystack, only: int | None) -> list[str]:
             home = Path(scratch) / "lake"
             shutil.copytree(stack.lake("clean", fold, "baseline").root / "events", home / "events")
             shutil.copy(stack.lake("clean", fold, "baseline").root / "vizsla.json", home / "vizsla.json")
-            lake = Lake.open(home)
+            lake, hunted = Lake.open(home), stack.lake("clean", fold, "hunt")
             learn([], lake, NAME)
             store = BaselineStore(lake)
-            hunted(stack, "before the update", fold, store.folder(NAME))
+            stack.hunt("before the update", fold, hunted, str(store.folder(NAME)))
             ingest([fold / "hunt.jsonl"], lake, workers=1)
             for what, learn_all in HOW.items():
                 done = update([], lake, NAME, learn_all=learn_all)
                 told += [f"{fold.name}, {what}: {said}" for said in done.says if said.startswith("not learnt")]
-                hunted(stack, what, fold, store.folder(NAME))
+                stack.hunt(what, fold, hunted, str(store.folder(NAME)))
                 store.rollback(NAME, 1)
     return told
 

@@ -11,23 +11,19 @@ Everything on but rules; rules of level medium and above alone; both together.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.common import Row, data, exit_code, shared, table
-from benchmarks.haystack import ALL, Haystack, Ranks, paired
+from benchmarks.common import Row, data, exit_code, table
+from benchmarks.haystack import Haystack, Ranks, opened, paired, parser
 from vizsla import analytics
 from vizsla.analytic import Builtin
 from vizsla.baseline import BaselineStore
-from vizsla.faces import jsonl
-from vizsla.hunt import hunt, learn
-from vizsla.nouns import HuntRequest
+from vizsla.hunt import learn
 
-# together: each analytic alone and left out, rules, and all of them
 NAME = "together"
 LEVELS = ("medium", "high", "critical")
 
@@ -52,15 +48,8 @@ class Learnt:
     def ranks(self, what: str, names: Sequence[str], *, rules: bool) -> Ranks:
         """Every fold hunted with these analytics."""
         for fold in self.stack.built("clean"):
-            asked = HuntRequest(
-                lake=str(self.stack.lake("clean", fold, "hunt").root),
-                baseline=self.folders[fold.name],
-                analytics=tuple(names),
-                rules=(str(self.rules),) if rules else (),
-                top=ALL,
-            )
-            with self.stack.out(what, fold).open("wb") as out:
-                out.writelines(jsonl.lines(hunt(asked).findings))
+            hunted, looked_for = self.stack.lake("clean", fold, "hunt"), (str(self.rules),) if rules else ()
+            self.stack.hunt(what, fold, hunted, self.folders[fold.name], analytics=tuple(names), rules=looked_for)
         return self.stack.ranks(what)
 
 
@@ -84,17 +73,11 @@ def reported(what: str, found: Ranks, beside: Ranks | None = None) -> Row:
 
 
 def run(argv: Sequence[str] | None = None) -> list[Row]:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("captures", type=Path, nargs="?", default=data("mordor"))
-    parser.add_argument("--rules", type=Path, default=data("sigma", "rules"))
-    parser.add_argument("--each", action="store_true")
-    parser.add_argument("--tool", type=Path, default=shared("bench", "haystack", "haystack.py"))
-    parser.add_argument("--folds", type=Path)
-    parser.add_argument("--work", type=Path)
-    chosen = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory(prefix="vizsla-together-") as scratch:
-        work = (chosen.work or Path(scratch)).absolute()
-        stack = Haystack(chosen.captures, chosen.tool, chosen.folds or work / "folds", work)
+    arguments = parser(__doc__)
+    arguments.add_argument("--rules", type=Path, default=data("sigma", "rules"))
+    arguments.add_argument("--each", action="store_true")
+    chosen = arguments.parse_args(argv)
+    with opened(chosen) as stack, tempfile.TemporaryDirectory(prefix="vizsla-together-") as scratch:
         learnt = Learnt.of(stack, strict(chosen.rules, Path(scratch) / "rules"))
         names = [n for n, one in analytics.registry().items() if not (isinstance(one, Builtin) and one.hits)]
         every = learnt.ranks("anomalies", names, rules=False)

@@ -10,10 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from analytic_samples import Install
     from vizsla.engine import Engine
+
+# The same examples at every run: a change is not red for what another one broke. `HYPOTHESIS_PROFILE=explore` draws new
+# ones; what it finds becomes an `@example`.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
 @pytest.fixture(scope="session")

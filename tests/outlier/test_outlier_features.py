@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vizsla.errors import UsageError
@@ -104,6 +105,9 @@ def test_a_text_of_unusual_letters_stands_out() -> None:
         max_size=30,
     )
 )
+@example([(None, None, None), (math.inf, None, None)])
+@example([(5.0, None, None), (5.0, None, None), (-math.inf, None, None)])
+@example([(1e308, None, None), (1e308, None, None)])
 def test_whatever_a_table_holds_the_matrix_is_finite(rows: list[tuple[object, object, object]]) -> None:
     held = pa.table({
         "number": pa.array([r[0] for r in rows], pa.float64()),

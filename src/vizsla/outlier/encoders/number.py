@@ -34,7 +34,7 @@ class Number:
     def learn(cls, values: pa.Array) -> Number:
         """From the training rows' values: numbers, or texts of numbers."""
         found = floats(values)
-        there = found[np.isfinite(found)]
+        there = bounded(found[~np.isnan(found)])
         absent = float(np.isnan(found).mean()) if len(found) else 0.0
         if not len(there):
             return cls(0.0, 0.0, 0.0, 0.0, 0.0, absent, 0.0)
@@ -49,7 +49,7 @@ class Number:
         found = floats(values)
         missing = np.isnan(found)
         text = missing & worded(values)
-        filled = np.where(missing, self.middle, found)
+        filled = np.where(missing, self.middle, bounded(found))
         column = self._scaled(filled)
         new: Flags = text | (missing & (self.absent == 0))
         if self.scale == 0:
@@ -70,12 +70,18 @@ class Number:
         return found
 
 
+def bounded(values: Floats) -> Floats:
+    """Values within what sums and differences of a few can hold; endless ones are as the largest."""
+    found: Floats = np.clip(values, -LARGEST / 4, LARGEST / 4)
+    return found
+
+
 def drawn_in(values: Floats, middle: float, reach: float) -> Floats:
     """Values, but what is farther than `reach` from the middle comes to lie between that and twice as far: one absurd
     number must not make all others alike. Their order stays, as far as floats can tell."""
     if not reach:
-        return np.clip(values, -LARGEST / 4, LARGEST / 4)
-    away = np.clip(values, -LARGEST / 4, LARGEST / 4) / 2 - np.clip(middle, -LARGEST / 4, LARGEST / 4) / 2
+        return values
+    away = values / 2 - middle / 2
     far = np.abs(away) / reach * 2
     near = np.where(far > 1, np.sign(away) * (2 - 1 / np.maximum(far, 1)), away / reach * 2)
     found: Floats = np.where(far > 1, middle + near * reach, values)
