@@ -69,6 +69,13 @@ def test_a_domain_that_looks_like_one_of_the_house(tmp_path: Path, duckdb_engine
     assert first["pattern"] == "companynarne looks like companyname"
 
 
+def test_abbreviations_that_windows_brings_are_usual_however_they_look() -> None:
+    names = Names("service", Characters.of(), {})
+    shipped, other = names.said(["cbdhsvc_3a9f1", "cbdhxvq_3a9f1"])
+    assert shipped == (0.0, QUIET, "a usual service")
+    assert other[0] > 3
+
+
 def test_likeness_is_worth_less_where_domains_are_alike_by_chance() -> None:
     alike = {f"shop{letter}{other}site": 9 for letter in "abcdefgh" for other in "abcdefgh"}
     many, one = (Names("domain", Characters.of(), known) for known in (alike, {"shopaasite": 9}))

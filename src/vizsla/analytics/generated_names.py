@@ -149,11 +149,14 @@ class Names:
 
     def said(self, names: Sequence[str]) -> list[tuple[float, str, str]]:
         """Bits, sentence and pattern of each name."""
+        from vizsla.text.names import shipped
+
         found = []
+        made = shipped().get(self.kind, frozenset())
         labels = [label(self.kind, name) for name in names]
         for name, own, bits in zip(names, labels, self.characters.random(labels).tolist(), strict=True):
             said = (0.0, QUIET, f"a usual {self.kind}")
-            if bits > 0:
+            if bits > 0 and own not in made:
                 times = _times(bits)
                 why = (
                     f"{own} ({self.kind} {name}) is {times} likelier drawn at random than made of words or known names"

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 from vizsla.declared import from_yaml
 
@@ -30,9 +31,21 @@ _GAP = re.compile(rf"\s\.({_RUNS})$|\s{{5,}}")
 @lru_cache(maxsize=1)
 def facts() -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
     """By the name of a program of Windows: the directories it lies in, and the programs that start it."""
-    found = from_yaml((files("vizsla.text") / "system.yaml").read_text("utf-8"))
+    found = _system()
     places = {name: tuple(group["in"]) for group in found["directories"] for name in group["names"]}
     return places, {name: tuple(parents) for name, parents in found["parents"].items()}
+
+
+@lru_cache(maxsize=1)
+def shipped() -> dict[str, frozenset[str]]:
+    """Names that Windows itself brings, in lower case: of programs without their ending, of services without number."""
+    return {"program": frozenset(map(stem, facts()[0])), "service": frozenset(_system()["services"])}
+
+
+@lru_cache(maxsize=1)
+def _system() -> dict[str, Any]:
+    found: dict[str, Any] = from_yaml((files("vizsla.text") / "system.yaml").read_text("utf-8"))
+    return found
 
 
 def split(path: str) -> tuple[str, str]:
