@@ -176,9 +176,9 @@ def test_what_is_no_credential_stays(text: str) -> None:
     ],
 )
 def test_masking_hostile_text_takes_no_minutes(text: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     mask_credentials(text)
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 @given(ANY_TEXT)

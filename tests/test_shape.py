@@ -106,9 +106,9 @@ def test_null_stays_null_and_an_empty_array_empty() -> None:
 @pytest.mark.parametrize("unit", ["a", "1 ", "0x1 ", "C:\\Users\\a ", "%", "=A", "-1", "{", "\U0001f600", "s-1-5-21-"])
 def test_a_megabyte_is_cut_and_quick(unit: str) -> None:
     value = unit * (1_000_000 // len(unit))
-    began = time.perf_counter()
+    began = time.process_time()
     found = shape(value)
-    assert time.perf_counter() - began < 2.0
+    assert time.process_time() - began < 2.0
     assert found == shape(value[:LONGEST])
     assert shape(value + "tail") == found
 

@@ -75,7 +75,7 @@ def test_a_join_of_everything_ends(lake: Path) -> None:
     held = ", ".join(f"windows_sysmon t{i}" for i in range(8))
     with pytest.raises(UsageError, match="took longer"):
         query(Lake.open(lake), f"select count(distinct hash(t0._id || t7._id)) from {held}", seconds=1)
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 90
 
 
 CONDITIONS = [

@@ -262,10 +262,10 @@ def test_declarations_are_refused(tmp_path: Path, name: str, head: str) -> None:
     path = tmp_path / "a.xml"
     content = ioc(item("Network/DNS", "&j;")) if name == "openioc" else PACKAGE.format("&j;")
     path.write_text(head.replace("{}", content.partition("?>")[2] or content), "utf-8")
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(FeedError, match="declares"):
         list(feeds.find(name).read(path, "mine"))
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(

@@ -116,10 +116,10 @@ def test_what_is_no_pattern_is_refused(text: str) -> None:
     ],
 )
 def test_hostile_patterns_are_refused_soon(text: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(ValueError, match=r"\w+ \w+"):
         parse(text)
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_long_but_honest_patterns_are_read() -> None:

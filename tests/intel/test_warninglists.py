@@ -167,9 +167,9 @@ def test_hostile_lists_are_bounded() -> None:
 
 def test_a_pattern_built_to_explode_takes_no_time() -> None:
     ready = one("regex", r"^(a+)+$", r"^(a|aa)+b$")
-    started = time.monotonic()
+    started = time.process_time()
     assert says(ready, ("mutex", "a" * 50_000 + "!")) == [None]
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(

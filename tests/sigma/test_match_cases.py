@@ -216,9 +216,9 @@ def test_hostile_patterns_take_no_time() -> None:
     one = made(
         *[Binding(a_rule(f"r{n}", binding.rule.condition)) for n, binding in enumerate(rules) if binding.rule.condition]
     )
-    started = time.perf_counter()
+    started = time.process_time()
     assert [by for _, by, *_ in hits(one, pa.RecordBatch.from_pydict({"A": [text, "b"]}))] == ["r3"]
-    assert time.perf_counter() - started < 60
+    assert time.process_time() - started < 60
 
 
 def test_huge_values_and_many_rows_are_bounded() -> None:

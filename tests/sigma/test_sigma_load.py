@@ -430,9 +430,9 @@ MERGES = "a: &a {k: 1}\n" + "".join(
     ],
 )  # fmt: skip
 def test_hostile_files_are_refused_at_once(text, said):
-    began = time.perf_counter()
+    began = time.process_time()
     assert said in why(text)
-    assert time.perf_counter() - began < 20  # seconds, on a machine that does other things too
+    assert time.process_time() - began < 20  # seconds, on a machine that does other things too
 
 
 def test_long_but_honest_rules_load():

@@ -132,6 +132,6 @@ def test_a_records_number_beyond_all_bounds(log: Path, tmp_path: Path) -> None:
 
 
 def test_marks_without_chunks_are_fast(tmp_path: Path) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     assert totals(items(written(tmp_path, b"ElfChnk\x00" * (1 << 17), "marks.bin"))) == (0, 0)
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5

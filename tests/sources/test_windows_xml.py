@@ -122,9 +122,9 @@ LAUGHS = "".join(f"<!ENTITY l{n} '{f'&l{n - 1};' * 10}'>" for n in range(1, 12))
 )
 def test_entities_are_refused(tmp_path: Path, declared: str, entity: str) -> None:
     hostile = f"<!DOCTYPE Events {declared}><Events>" + event(f"<EventData><Data Name='a'>{entity}</Data></EventData>")
-    begun = time.monotonic()
+    begun = time.process_time()
     found = items(written(tmp_path, (hostile + event() + "</Events>").encode(), "x.xml"), "windows_xml")
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
     assert totals(found) == (1, 2)
     assert "entities are not expanded" in refusals(found)[0]
     assert "undefined entity" in refusals(found)[1]
@@ -156,18 +156,18 @@ def test_what_xml_forbids_is_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("levels", [100, 200_000])
 def test_deep_nesting_is_refused_and_fast(tmp_path: Path, levels: int) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     deep = event("<UserData>" + "<a>" * levels + "</a>" * levels + "</UserData>")
     found = items(written(tmp_path, (deep + event()).encode(), "x.xml"))
     assert totals(found) == (1, 1)
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 def test_openings_without_end_are_fast(tmp_path: Path) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     found = items(written(tmp_path, b"<Event><System><EventID>" * 200_000, "x.xml"), "windows_xml")
     assert totals(found)[0] == 0
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 def test_other_xml_is_unknown(tmp_path: Path, real_data: Path) -> None:

@@ -242,6 +242,6 @@ def test_hostile_values_never_fail(kind, native):
 
 def test_time_is_linear_in_the_length():
     for text in ("a" * 5_000_000, "- " * 2_000_000, "\\" * 3_000_000):
-        began = time.perf_counter()
+        began = time.process_time()
         attack_of(evidence("windows_sysmon:1", Image=text, CommandLine=text, ParentImage=text))
-        assert time.perf_counter() - began < 5
+        assert time.process_time() - began < 5
