@@ -196,7 +196,7 @@ def test_hostile_servers_are_left_soon(handle: Handler, why: str) -> None:
         began = time.monotonic()
         with pytest.raises(FeedError, match=why) as error:
             list(one)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
         assert KEY not in str(error.value)
         assert one.cursor == "" or why == "same page again"
 

@@ -315,7 +315,7 @@ def test_hostile_servers_are_left_soon(tmp_path: Path, handle: Handler, why: str
         began = time.monotonic()
         with pytest.raises(FeedError, match=why):
             list(one)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
 
 
 def test_names_of_collections_are_no_paths() -> None:
