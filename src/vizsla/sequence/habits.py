@@ -1,15 +1,16 @@
 """What stands above processes and what comes after what, counted; and how far a place is from the usual one.
 
 Three looks at a start: its grandparent above parent and child, the ancestor above that one, and the step itself after
-the one or two before it under the same parent, unless that one starts things for others, in no order. What is looked
-at first, alone or given the parent alone, is what anybody would know of it; the surprise is how much less likely it is
-in its whole surroundings.
+the one or two before it under the same parent, unless that one starts things for others, in no order. Part of the
+surroundings are known without a look: what stands above the process below it, or under which parent a step is; that such
+a pair is foreign is told where that process started, by rarity. The surprise is how much less likely it is in its whole
+surroundings than in that part.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -29,13 +30,15 @@ LOOKS = ("grandparent", "ancestor", "next")
 class Look:
     """Starts of which something is known: their rows, what is judged, and its surroundings, the shortest first.
 
-    Where the longest surroundings say no more than those before them they are NOTHING.
+    Where the longest surroundings say no more than those before them they are NOTHING. `known`: how many of them are known
+    without this look.
     """
 
     name: str
     rows: I64
     symbol: U64
     contexts: tuple[U64, ...]
+    known: int = 1
 
 
 def looks(starts: Starts) -> tuple[Look, ...]:
@@ -48,8 +51,8 @@ def looks(starts: Starts) -> tuple[Look, ...]:
     ordered = known & (before >= 0) & ~np.isin(starts.parent, _without_order(starts.names))
     first, second = take(starts.image, before), take(starts.image, earlier)
     return (
-        _look(0, (above != NOTHING) & known, above, (), starts.parent, starts.image),
-        _look(1, (beyond != NOTHING) & known, beyond, (), above, starts.parent),
+        replace(_look(0, (above != NOTHING) & known, above, (), starts.parent, starts.image), known=2),
+        replace(_look(1, (beyond != NOTHING) & known, beyond, (), above, starts.parent), known=2),
         _look(2, ordered, starts.image, (starts.parent,), first, second, ends=earlier < 0),
     )
 
@@ -98,8 +101,9 @@ class Habits:
         return cls(Smoothed.of(grams.counts, Uniform(len(names))), names)
 
     def surprise(self, look: Look) -> Floats:
-        """Bits by which each is less likely in its surroundings than by the shortest of them; 0 where it is not."""
-        alone = Smoothed(self.smoothed.levels[:1], self.smoothed.base).p(look.contexts[:1], look.symbol)
+        """Bits by which each is less likely in its surroundings than by the known part of them; 0 where it is not."""
+        known = look.known
+        alone = Smoothed(self.smoothed.levels[:known], self.smoothed.base).p(look.contexts[:known], look.symbol)
         placed = self.smoothed.p(look.contexts, look.symbol)
         return np.asarray(np.maximum(np.log2(alone) - np.log2(placed), 0.0))
 
