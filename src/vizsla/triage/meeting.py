@@ -1,15 +1,15 @@
-"""Evidence of one thing meets in one episode, though its records share no process: a file, a task, a pair of addresses.
+"""Evidence of one thing meets in one episode, though its records share no process: of a file, a task, two addresses.
 
-What names no process and no logon session (a record of a $MFT or of Amcache, a sensor's connection) may be about a thing
-that an event of a process or session names, too. It joins that episode where there is but one that it can belong to:
+What names no process and no logon session (a record of a $MFT or of Amcache, a sensor's connection) may be about a
+thing that an event of a process or session names, too. It joins that episode where there is but one to belong to:
 
 - events of one episode alone name the thing within a few seconds of it;
 - else, events of one episode alone name it that day. What many processes run, write or reach (cmd.exe, a proxy) says
   nothing of whose it is, and ties nothing.
 
-Records of several kinds that no process names (a host whose event log is gone) join the one that was there last. Nothing
-joins two episodes: what meets them goes to one or stays by itself. Arrays in, arrays out; nothing here knows scores, so
-that an episode and its id are the same whatever the baseline.
+Records of several kinds that no process names (a host whose event log is gone) join the one that was there last.
+Nothing joins two episodes: what meets them goes to one or stays by itself. Arrays in, arrays out; nothing here knows
+scores, so that an episode and its id are the same whatever the baseline.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ PROCESS, SESSION, PAIR, PLACE = 0, 1, 2, 3  # what an anchor is
 
 @dataclass(frozen=True, slots=True)
 class Anchors:
-    """Per tie: the code of its episode, what kind of anchor that is, the code of its own process (0: none); and the host,
-    ten minutes and time at which it counts there."""
+    """Per tie: the code of its episode, what kind of anchor that is, the code of its own process (0: none); and the
+    host, ten minutes and time at which it counts there."""
 
     code: U64
     kind: npt.NDArray[np.int8]
@@ -54,8 +54,8 @@ class Anchors:
 
 
 def met(found: Anchors, thing: U64, event: U64, state: npt.NDArray[np.bool_], settled: I64) -> Anchors:
-    """Episodes after evidence of one thing has met. Per tie `thing` is what it is about (0: nothing), `event` its type of
-    event, `state` whether it lists what is there. Those at `settled` belong where they are."""
+    """Episodes after evidence of one thing has met. Per tie `thing` is what it is about (0: nothing), `event` its type
+    of event, `state` whether it lists what is there. Those at `settled` belong where they are."""
     about = np.flatnonzero(thing != NOTHING)
     free = found.kind[about] >= PAIR
     named, alone = about[~free], about[free]
@@ -90,8 +90,8 @@ def _named(
 
 
 def _last(found: Anchors, thing: U64, event: U64, state: npt.NDArray[np.bool_], left: I64) -> tuple[I64, I64]:
-    """Of records that no process names: those that list a thing of which another kind tells, and which record they join:
-    one of an act, else what was there last."""
+    """Of records that no process names: those that list a thing of which another kind tells, and which record they
+    join: one of an act, else what was there last."""
     order = left[np.lexsort((event[left], -found.time[left], state[left], thing[left]))]
     if not len(order):
         return order, order

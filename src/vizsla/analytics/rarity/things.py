@@ -31,7 +31,7 @@ PROGRAM = rf'^\s*(?:"(?P<quoted>[^"]+)"|(?P<plain>[^"]*?\.(?:{ENDING}))(?:[\s,].
 
 def is_thing(codes: U64) -> np.ndarray:
     """Which of these codes are of things."""
-    return (codes & THING) == THING
+    return np.asarray((codes & THING) == THING)
 
 
 def of_pair(codes: U64) -> U64:
@@ -40,7 +40,7 @@ def of_pair(codes: U64) -> U64:
 
 
 def things(batch: pa.RecordBatch, profile: Profile) -> U64:
-    """Per row the code of what it is about on its host, as the profile's `about` says; NOTHING where that is unknown."""
+    """Per row the code of what it is about on its host, as the profile's `about` says; NOTHING where it is unknown."""
     found = np.zeros(batch.num_rows, dtype=np.uint64)
     names = batch.schema.names
     if not profile.about or HOST not in names:
@@ -83,8 +83,8 @@ def programs(command: pa.Array) -> U64:
 
 
 def values(name: pa.Array, data: pa.Array) -> U64:
-    """The codes of programs that registry values start. Those of services are written by the system for whoever installs
-    one: they say nothing of whose it is."""
+    """The codes of programs that registry values start. Those of services are written by the system, for whoever
+    installs one: they say nothing of whose it is."""
     own = pc.match_substring(name.cast(pa.string()), "\\services\\", ignore_case=True)
     return np.where(np.asarray(pc.fill_null(own, False)), NOTHING, programs(data))
 
