@@ -82,6 +82,12 @@ def programs(command: pa.Array) -> U64:
     return _each(command, lambda values: plain_paths(_program(values)))
 
 
+def services(command: pa.Array) -> U64:
+    """The codes of services' programs; where it is not said where one lies, of the whole command."""
+    found = programs(command)
+    return np.where(found == NOTHING, _each(command, pc.utf8_lower), found)
+
+
 def values(name: pa.Array, data: pa.Array) -> U64:
     """The codes of programs that registry values start. Those of services are written by the system, for whoever
     installs one: they say nothing of whose it is."""
@@ -103,6 +109,7 @@ def tasks(name: pa.Array) -> U64:
 READ: Mapping[str, Callable[..., U64]] = {
     "file": files,
     "program": programs,
+    "service": services,
     "ran": ran,
     "value": values,
     "task": tasks,
