@@ -98,7 +98,7 @@ class Hitting:
     def columns(self) -> tuple[str, ...]:
         """All columns that its batches must have."""
         own = profile(self.matcher.table)
-        asked = (ID, HOST, TIME, *self.matcher.columns, *anchors(own))
+        asked = (ID, HOST, TIME, *self.matcher.columns, *own.anchoring)
         return tuple(dict.fromkeys(asked))
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -129,16 +129,10 @@ def passes(
         done += scan.rows
 
 
-def anchors(own: Profile) -> tuple[str, ...]:
-    """The columns that tell an event's kind and what it belongs to."""
-    kind = (own.kind,) if own.kind else ()
-    return (*kind, *own.guid, *own.pid, *own.logon, *own.pair)
-
-
 def told(batch: pa.RecordBatch, met: Met, own: Profile) -> pa.RecordBatch:
     """What was met, with its event's place in time and in its episode."""
     rows, back = np.unique(met.row, return_inverse=True)
-    held = batch.select([n for n in dict.fromkeys((ID, HOST, TIME, *anchors(own))) if n in batch.schema.names])
+    held = batch.select([n for n in dict.fromkeys((ID, HOST, TIME, *own.anchoring)) if n in batch.schema.names])
     part = held.take(pa.array(rows))
     tied = keys(part, own)
     again = pa.array(back)

@@ -229,6 +229,16 @@ def test_two_records_of_one_installed_service_are_one_episode() -> None:
     assert len({code for code, _, _ in found}) == 5
 
 
+def test_a_service_that_does_not_say_where_its_program_lies_is_told_by_its_command() -> None:
+    audit, system, other = anchored(
+        native(0, "security", 4697, ServiceFileName="cmd.exe /c start x", SubjectLogonId="0x1234"),
+        native(SECOND, "system", 7045, ImagePath="cmd.exe /c start x"),
+        native(SECOND, "system", 7045, ImagePath="cmd.exe /c start y"),
+    )
+    assert audit == system
+    assert other[1] == PLACE
+
+
 def test_the_systems_own_session_joins_nothing() -> None:
     (_, kind, _), (code, _, _), (later, _, _) = anchored(
         native(0, "security", 4624, TargetLogonId="0x3e7"),

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from vizsla.analytics.rarity.fields import profile
 from vizsla.errors import LakeError
-from vizsla.hit import HITS, NAMED, Met, anchors, told
+from vizsla.hit import HITS, NAMED, Met, told
 from vizsla.intel.found import Found
 from vizsla.intel.moments import Event
 from vizsla.intel.pattern import Pattern, Seen
@@ -197,7 +197,7 @@ def hits_of(engine: Engine, scan: Scan, hits: Sequence[PatternHit]) -> Iterator[
     if not own:
         return
     held = [
-        name for name in dict.fromkeys((ID, HOST, TIME, *anchors(profile(scan.table)))) if name in scan.schema.names
+        name for name in dict.fromkeys((ID, HOST, TIME, *profile(scan.table).anchoring)) if name in scan.schema.names
     ]
     events = engine.table(scan)
     ids = sorted(own)

@@ -1,4 +1,5 @@
-"""Which episode an event belongs to: the root of its process's lineage, its logon session, its connection pair.
+"""Which episode an event belongs to: the root of its process's lineage, its logon session, its connection pair; or that
+of what it is about (see meeting.py).
 
 Sysmon names processes by GUID; where an event has only a process id, the process is the one that had this id then.
 A lineage begins below a launcher (services, explorer, svchost, …: `launchers` in rarity's fields.yaml), or else all
@@ -18,6 +19,9 @@ import pyarrow.compute as pc
 from vizsla.analytics.rarity.encode import I64, NOTHING, U64, code_of, mixed
 from vizsla.analytics.rarity.keys import LOGON_KINDS, NO_PID
 from vizsla.analytics.rarity.tally import DAY, SLICE, START_KEY, located
+from vizsla.analytics.rarity.things import is_thing
+from vizsla.triage.meeting import PAIR, PLACE, PROCESS, SESSION, Anchors, met
+from vizsla.triage.runs import last_not_after
 
 SAME_START = 5_000_000  # microseconds within which two logs tell of one process start
 CLOCK = 2_000_000  # microseconds by which an event may precede the start it belongs to
@@ -26,16 +30,7 @@ SAME_INSTALLATION = 60_000_000  # microseconds within which two logs tell of one
 # Both tell of a service's installation and of its program (their pair); only the second names who did it.
 INSTALLED, INSTALLED_BY = (np.uint64(code_of(kind)) for kind in ("windows_system:7045", "windows_security:4697"))
 AT_ONCE = 1_000_000  # ties looked at together
-PROCESS, SESSION, PAIR, PLACE = 0, 1, 2, 3  # what an anchor is
-
-
-@dataclass(frozen=True, slots=True)
-class Anchors:
-    """Per tie: the code of its episode, what kind of anchor that is, and the code of its own process (0: none)."""
-
-    code: U64
-    kind: npt.NDArray[np.int8]
-    process: U64
+NO_KINDS = np.zeros(0, dtype=np.uint64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +71,10 @@ class Slots:
         begins = np.searchsorted(self.slot, slot, side="left")
         ends = np.searchsorted(self.slot, slot, side="right")
         # Within the slot's run of starts, the last one not after the event; else the first.
-        place = np.minimum(_last_not_after(self.time, begins, ends, time + CLOCK), len(self.process) - 1)
+        place = np.minimum(last_not_after(self.time, begins, ends, time + CLOCK), len(self.process) - 1)
         near = (begins < ends) & (np.abs(self.time[place] - time) < DAY)
         near &= ~self.since[place] | (self.time[place] <= time + SAME_START)
         return np.where(near, self.process[place], NOTHING)
-
-
-def _last_not_after(times: I64, begins: I64, ends: I64, limit: I64) -> I64:
-    """Per run [begin, end) of ascending `times`, the place of the last at most `limit`; the first where none is."""
-    low, high = begins.copy(), ends.copy()  # binary search in all runs at once
-    while (low < high).any():
-        middle = (low + high) // 2
-        below = times[np.minimum(middle, len(times) - 1)] <= limit
-        active = low < high
-        low = np.where(active & below, middle + 1, low)
-        high = np.where(active & ~below, middle, high)
-    return np.maximum(low - 1, begins)
 
 
 def processes(starts: Mapping[str, np.ndarray]) -> Processes:
@@ -158,7 +141,7 @@ def _near(slot: U64, time: I64, other_slot: U64, other_time: I64) -> npt.NDArray
     others, times = other_slot[order], other_time[order]
     begins = np.searchsorted(others, slot, side="left")
     ends = np.searchsorted(others, slot, side="right")
-    before = _last_not_after(times, begins, ends, time)
+    before = last_not_after(times, begins, ends, time)
     near = np.zeros(len(slot), dtype=bool)
     for place in (before, before + 1):
         inside = (place >= begins) & (place < ends)
@@ -213,8 +196,9 @@ def _first_of_each(process: U64, parent: U64, starts: Mapping[str, np.ndarray]) 
     return ordered, parent[order]
 
 
-def anchors(ties: Mapping[str, np.ndarray], table: Processes) -> Anchors:
-    """The episode of every tie: its lineage, else its logon session, else its pair, else its place and ten minutes.
+def anchors(ties: Mapping[str, np.ndarray], table: Processes, listing: U64 = NO_KINDS) -> Anchors:
+    """The episode of every tie: its lineage, else its logon session, else its pair, else its place and ten minutes; or
+    the episode that what it is about belongs to. `listing`: codes of the types of event that list what is there.
 
     Logons come the other way round: a logon is its session's first event before it is its logon process's doing.
     """
@@ -237,7 +221,11 @@ def anchors(ties: Mapping[str, np.ndarray], table: Processes) -> Anchors:
         code[part], kind[part], process[part] = _anchored(own, acting, table)
     told, by = _installations(ties)
     code[told], kind[told] = code[by], kind[by]
-    return Anchors(code, kind, process)
+    found = Anchors(code, kind, process, ties["host"], ties["slice"], ties["time"])
+    if not ties["pair"].any():
+        return found
+    event = _events(ties, slice(None))
+    return met(found, ties["pair"], event, np.isin(event, listing), told)
 
 
 def _anchored(ties: Mapping[str, np.ndarray], process: U64, table: Processes) -> tuple[U64, np.ndarray, U64]:
@@ -250,7 +238,7 @@ def _anchored(ties: Mapping[str, np.ndarray], process: U64, table: Processes) ->
         session = ties["logon"]
     if process.all():
         return table.roots(process), np.full(len(host), PROCESS, np.int8), process
-    paired = (ties["pair"] != NOTHING) & ~np.isin(ties["kind"], np.array([INSTALLED, INSTALLED_BY]))
+    paired = (ties["pair"] != NOTHING) & ~is_thing(ties["pair"])
     kind = np.select([process != NOTHING, session != NOTHING, paired], [PROCESS, SESSION, PAIR], PLACE)
     place = mixed(host, ties["kind"], (ties["time"] // SLICE).astype(np.uint64))
     chosen = [kind == PROCESS, kind == SESSION, kind == PAIR]
@@ -282,7 +270,7 @@ def _installations(ties: Mapping[str, np.ndarray]) -> tuple[I64, I64]:
     slot[both] = mixed(ties["host"][both], ties["pair"][both])
     by = by[np.lexsort((by, time[by], slot[by]))]
     begins, ends = (np.searchsorted(slot[by], slot[told], side=side) for side in ("left", "right"))
-    before = _last_not_after(time[by], begins, ends, time[told])
+    before = last_not_after(time[by], begins, ends, time[told])
     # Of the last one not after it and the next, the nearer; of no run at all, none.
     places = np.minimum(np.stack([before, np.minimum(before + 1, ends - 1)]), len(by) - 1)
     lag = np.abs(time[by][places] - time[told])

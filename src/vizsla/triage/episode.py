@@ -18,7 +18,7 @@ from vizsla.analytics.rarity.encode import I64, U64, mixed
 from vizsla.analytics.rarity.model import ScoredUnits, hour_of_slice, unit_key
 from vizsla.analytics.rarity.tally import DAY, SLICE, groups
 from vizsla.calibration import Floats, Tail, bits, e_value, pooled_e
-from vizsla.triage.anchor import Anchors
+from vizsla.triage.meeting import Anchors
 from vizsla.triage.observed import BITS, SPLIT, family_of, tail_of
 
 AT_ONCE = 1_000_000  # ties looked at together
@@ -77,12 +77,12 @@ def joined(ties: Mapping[str, np.ndarray], anchored: Anchors, units: ScoredUnits
     found = unit[there]
     return Ties(
         anchor=anchored.code[there],
-        slice=ties["slice"][there],
+        slice=anchored.slice[there],
         family=number[units.kind[found]] if len(found) else np.zeros(0, np.int16),
         unit=found,
         surprisal=units.surprisal[found],
-        host=ties["host"][there],
-        time=ties["time"][there],
+        host=anchored.host[there],
+        time=anchored.time[there],
         n=ties["n"][there],
         process=anchored.process[there],
         anchor_kind=anchored.kind[there],

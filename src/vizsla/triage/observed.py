@@ -21,6 +21,7 @@ from vizsla.analytics.rarity.model import Learnt, ScoredUnits, Tallied, scored
 from vizsla.analytics.rarity.pick import tie_key
 from vizsla.analytics.rarity.reference import Columns
 from vizsla.analytics.rarity.tally import SLICE, TIE_KEY, TIE_SUM, Heap, joined, merge_rows
+from vizsla.analytics.rarity.things import of_pair, on_host, programs
 from vizsla.calibration import Floats, Tail
 from vizsla.nouns.event import HOST, TIME
 
@@ -235,9 +236,11 @@ def _ties(name: str, table: pa.Table) -> dict[str, np.ndarray]:
 
 
 def _alone(table: pa.Table) -> U64:
-    """The key of a source without a destination, as rarity has it where one column ties (a service's command)."""
+    """The key of a source without a destination: of a service's program, as rarity has it; else of the source alone."""
     source = _codes(table["source"], absent=("", "-"))
-    return np.where((source == NOTHING) | np.asarray(table["destination"].is_valid()), NOTHING, mixed(source))
+    program = on_host(table[HOST].combine_chunks(), programs(table["source"].combine_chunks()))
+    key = np.where(program == NOTHING, of_pair(mixed(source)), program)
+    return np.where((source == NOTHING) | np.asarray(table["destination"].is_valid()), NOTHING, key)
 
 
 def _anchoring() -> Profile:

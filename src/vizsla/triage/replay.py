@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from operator import neg
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vizsla.analytics.rarity.encode import code_of
+from vizsla.analytics.rarity.fields import profile
 from vizsla.analytics.rarity.model import Learnt, ScoredUnits, Tallied
 from vizsla.analytics.rarity.reference import Columns
 from vizsla.analytics.rarity.tally import TIE_KEY, TIE_SUM, chosen_of, merge_rows
 from vizsla.calibration import Floats
-from vizsla.triage.anchor import Anchors, anchors, processes
+from vizsla.triage.anchor import anchors, processes
 from vizsla.triage.episode import (
     Episodes,
     FamilyTails,
@@ -33,6 +35,8 @@ from vizsla.triage.episode import (
     tail_of_units,
     unit_of,
 )
+from vizsla.triage.meeting import Anchors
+from vizsla.triage.observed import native
 from vizsla.triage.weigh import Weigher
 
 
@@ -64,6 +68,13 @@ class Ranked:
     weigher: Weigher
 
 
+def anchored_of(tallied: Tallied) -> Anchors:
+    """The episodes of a tally's ties."""
+    kinds = {native(kind) for kind in tallied.units}
+    listing = [code_of(kind) for kind in sorted(kinds) if profile(kind.partition(":")[0]).state]
+    return anchors(tallied.ties, processes(tallied.starts), np.array(listing, dtype=np.uint64))
+
+
 def ties_of(tallied: Tallied, units: ScoredUnits) -> Ties:
     """A tally's ties with their episodes' anchors and their units' surprisal."""
     if not tallied.ties:
@@ -71,7 +82,7 @@ def ties_of(tallied: Tallied, units: ScoredUnits) -> Ties:
         code = nothing.astype(np.uint64)
         return Ties(code, nothing, nothing.astype(np.int16), nothing, np.zeros(0), code, nothing, nothing, code,
                     nothing.astype(np.int8), nothing, (), nothing.astype(np.int16), ())  # fmt: skip
-    return joined(tallied.ties, anchors(tallied.ties, processes(tallied.starts)), units)
+    return joined(tallied.ties, anchored_of(tallied), units)
 
 
 def speaking(tallied: Tallied, anchored: Anchors, units: ScoredUnits, tails: FamilyTails) -> Ties:
@@ -80,9 +91,9 @@ def speaking(tallied: Tallied, anchored: Anchors, units: ScoredUnits, tails: Fam
     speaks = worth[unit_of(tallied.ties, units)]
     kept = np.flatnonzero(pc.is_in(pa.array(anchored.code), pa.array(np.unique(anchored.code[speaks]))))
     ties = chosen_of(tallied.ties, kept)
-    ties |= {"tie": kept, "code": anchored.code[kept], "kind_": anchored.kind[kept], "process": anchored.process[kept]}
-    ties = merge_rows(ties, TIE_KEY, {**TIE_SUM, "tie": "min"})
-    return joined(ties, Anchors(ties["code"], ties["kind_"], ties["process"]), units)
+    ties |= {"tie": kept} | {f"in_{one.name}": getattr(anchored, one.name)[kept] for one in fields(Anchors)}
+    ties = merge_rows(ties, TIE_KEY, {**TIE_SUM, "tie": "min", "in_time": "min"})
+    return joined(ties, Anchors(**{one.name: ties[f"in_{one.name}"] for one in fields(Anchors)}), units)
 
 
 def rank(ties: Ties, tails: FamilyTails, weigher: Weigher) -> Ranked:
@@ -96,7 +107,7 @@ def ranked_by(tallied: Tallied, units: ScoredUnits, columns: Mapping[str, Column
     weigher = Weigher(units, columns, tallied.words)
     if not tallied.ties:
         return rank(ties_of(tallied, units), tails, weigher)
-    anchored = anchors(tallied.ties, processes(tallied.starts))
+    anchored = anchored_of(tallied)
     return rank(speaking(tallied, anchored, units, tails), tails, weigher)
 
 
@@ -106,7 +117,7 @@ def replay(tallied: Tallied, learnt: Learnt) -> tuple[Replay, Ranked]:
     units = learnt.scored
     weigher = Weigher(units, learnt.sample, tallied.words)
     if tallied.ties:
-        anchored = anchors(tallied.ties, processes(tallied.starts))
+        anchored = anchored_of(tallied)
         tails = family_tails(joined(tallied.ties, anchored, units))
         ranked = rank(speaking(tallied, anchored, units, tails), tails, weigher)
     else:

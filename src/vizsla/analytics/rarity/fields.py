@@ -25,6 +25,15 @@ class Derived:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What events of one type (`*`: all) are about: columns, read as a file, a program, … (see things.py)."""
+
+    event: str
+    how: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """How rarity reads one table."""
 
@@ -39,6 +48,8 @@ class Profile:
     pid: tuple[str, ...]
     logon: tuple[str, ...]
     pair: tuple[str, ...]
+    about: tuple[About, ...]
+    state: bool  # its records say what is there: their time is of what they list, not of an act
     families: Mapping[str, str]
 
     def compared(self, columns: Iterable[str]) -> tuple[str, ...]:
@@ -52,9 +63,15 @@ class Profile:
         """Every column that must be read: compared, deriving, anchoring, and the host and time."""
         have = set(columns)
         wanted = set(self.compared(have)) | {d.source for d in self.derived}
-        wanted |= {*self.actor, *self.guid, *self.pid, *self.logon, *self.pair, *EDGE_COLUMNS}
-        wanted |= {self.kind} if self.kind else set()
+        wanted |= {*self.actor, *self.anchoring, *EDGE_COLUMNS}
         return (HOST, TIME, *sorted(c for c in wanted & have if not c.startswith("_")))
+
+    @property
+    def anchoring(self) -> tuple[str, ...]:
+        """The columns that tell an event's kind and what it belongs to."""
+        about = (column for one in self.about for column in one.columns)
+        kind = (self.kind,) if self.kind else ()
+        return tuple(dict.fromkeys((*kind, *self.guid, *self.pid, *self.logon, *self.pair, *about)))
 
     def family(self, kind: str) -> str:
         """The family of a kind ('windows_sysmon:1'): its evidence shares inputs."""
@@ -120,6 +137,12 @@ def profile(table: str) -> Profile:
         pid=tuple(anchor.get("pid", ())),
         logon=tuple(anchor.get("logon", ())),
         pair=tuple(anchor.get("pair", ())),
+        about=tuple(
+            About(str(event), how, tuple(columns))
+            for event, ways in anchor.get("about", {}).items()
+            for how, columns in ways.items()
+        ),
+        state=bool(anchor.get("state", False)),
         families=merged["family"],
     )
 

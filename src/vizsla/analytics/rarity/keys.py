@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import ip_address
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,7 @@ import pyarrow.compute as pc
 
 from vizsla.analytics.rarity.encode import ABSENT, I64, NOTHING, U64, code_of, dictionary, mixed, take
 from vizsla.analytics.rarity.fields import Profile, launchers
+from vizsla.analytics.rarity.things import of_pair, things
 
 NO_PID = -1
 AGAIN = 131_072  # ids remembered: they come again in every batch
@@ -23,7 +26,9 @@ LOGON_KINDS = frozenset(f"windows_security:{n}" for n in (4624, 4627, 4634, 4647
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Per row of a batch: codes of the process GUID, logon session and pair (0: none), and the pid (NO_PID: none)."""
+    """Per row of a batch: codes of the process GUID, logon session and pair (0: none), and the pid (NO_PID: none).
+
+    A pair is one of addresses, or where there is none the thing that the row is about (see things.py)."""
 
     guid: U64
     pid: I64
@@ -109,6 +114,9 @@ def pid_of(text: str) -> int:
 
 
 def _named(text: str) -> int:
+    if ":" in text:  # IPv6 is written in many ways
+        with suppress(ValueError):
+            return code_of(ip_address(text).compressed)
     return 0 if text in ABSENT else code_of(text)
 
 
@@ -131,7 +139,9 @@ def keys(batch: pa.RecordBatch, profile: Profile) -> Keys:
     pair = np.zeros(batch.num_rows, dtype=np.uint64)
     if profile.pair and set(profile.pair) <= set(batch.schema.names):
         ends = [_mapped(batch, name, _each(_named)) for name in profile.pair]
-        pair = np.where(np.all([end != NOTHING for end in ends], axis=0), mixed(*ends), NOTHING)
+        pair = np.where(np.all([end != NOTHING for end in ends], axis=0), of_pair(mixed(*ends)), NOTHING)
+    if profile.about:
+        pair = np.where(pair == NOTHING, things(batch, profile), pair)
     pid = np.full(batch.num_rows, NO_PID, dtype=np.int64)
     for name in profile.pid:
         if name in batch.schema.names:
