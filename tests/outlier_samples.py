@@ -11,7 +11,7 @@ from vizsla.outlier.detectors import detectors
 DEEP = ("deep_autoencoder", "lstm_autoencoder")  # need an extra; tested by themselves
 PLAIN = [name for name in detectors() if name not in DEEP]
 Floats = npt.NDArray[np.float64]
-DAY = 24
+DAY, QUIET = 24, 20  # rows
 KINDS = ("phase", "flat", "lag")
 
 
@@ -36,9 +36,9 @@ def planted(kind: str, seed: int = 0) -> tuple[pa.Table, int]:
     if kind == "phase":  # as low as at its lowest, when it is at its highest
         at += 6
         rows[at, 0] = 5.0
-    elif kind == "flat":  # stands still for ten hours
-        at += 3
-        rows[at : at + 10, 0] = rows[at, 0]
+    elif kind == "flat":  # bursts and echoes stand still at their rest, for most of a day
+        at += 6
+        rows[at : at + QUIET, 1:] = rows[at, 1:]
     else:  # a large burst with the echo of a small one
         at += 13
         rows[at - 3, 1], rows[at, 2] = 9.8, 2.1

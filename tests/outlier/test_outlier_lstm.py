@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from outlier_samples import DAY, KINDS, planted
+from outlier_samples import DAY, KINDS, QUIET, planted
 from vizsla.errors import UsageError
 from vizsla.outlier.detector import parameters
 from vizsla.outlier.detectors import detector
@@ -25,7 +25,7 @@ def test_what_is_odd_only_in_its_place_is_found(kind: str) -> None:
     model = Model.fit(rows, "lstm_autoencoder", window=STEPS, epochs=40)
     # The first rows, which have fewer before them, are odd in another way.
     best = STEPS - 1 + int(model.trained[STEPS - 1 :].argmax())
-    assert best in range(at, at + STEPS + (9 if kind == "flat" else 0))
+    assert best in range(at, at + STEPS + (QUIET - 1 if kind == "flat" else 0))
     # It tells usual windows again: of a column's variance of 1 little is left.
     assert np.median(model.trained) < 0.2 * model.matrix.shape[1]
 
