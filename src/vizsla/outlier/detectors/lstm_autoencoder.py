@@ -18,8 +18,8 @@ from vizsla.outlier.detectors.autoencoder import bounded
 from vizsla.outlier.detectors.deep_autoencoder import loaded
 
 STEPS = 20_000_000  # of rows read in training, over all epochs
-FEWEST, MOST = 5, 100  # epochs
-UNITS, RATE, PATIENCE = 32, 5e-3, 8
+FEWEST, MOST = 5, 200  # epochs
+UNITS, RATE, PATIENCE = 32, 5e-3, 20
 HELD_OUT = 10  # one window of so many, the last ones, says when to stop
 AT_ONCE = 256  # windows scored at once: always as many, so that the network is compiled once
 
@@ -32,7 +32,7 @@ class LstmAutoencoder:
     doc: ClassVar[str] = "What a network that reads windows row by row cannot tell again (extra deep; needs --window)"
     steps: int = 0  # rows of a window; set by the window
     narrow: int = 0  # 0: the square root of the number of columns, from 2 to 16
-    epochs: int = 0  # 0: as many as reading 20 million rows takes, from 5 to 100; fewer where it stops early
+    epochs: int = 0  # 0: as many as reading 20 million rows takes, from 5 to 200; fewer where it stops early
     batch: int = 64
     most: int = 20_000
 
