@@ -11,8 +11,7 @@ from vizsla.outlier.detectors import detectors
 DEEP = ("deep_autoencoder", "lstm_autoencoder")  # need an extra; tested by themselves
 PLAIN = [name for name in detectors() if name not in DEEP]
 Floats = npt.NDArray[np.float64]
-DAY, QUIET = 24, 20  # rows
-KINDS = ("phase", "flat", "lag")
+DAY, QUIET, STILL = 24, 20, 12  # rows
 
 
 def series(seed: int = 0, days: int = 60) -> Floats:
@@ -39,6 +38,9 @@ def planted(kind: str, seed: int = 0) -> tuple[pa.Table, int]:
     elif kind == "flat":  # bursts and echoes stand still at their rest, for most of a day
         at += 6
         rows[at : at + QUIET, 1:] = rows[at, 1:]
+    elif kind == "still":  # the load does not move for half a day
+        at += 6
+        rows[at : at + STILL, 0] = rows[at, 0]
     else:  # a large burst with the echo of a small one
         at += 13
         rows[at - 3, 1], rows[at, 2] = 9.8, 2.1
