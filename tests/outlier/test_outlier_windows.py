@@ -144,6 +144,10 @@ def test_reasons_name_the_field_and_how_many_rows_before() -> None:
         when = {0: "load is 40:", 1: "load is 40 in the row before:"}.get(row - at, f"40 {row - at} rows before:")
         assert when in reasons[0]["text"]
         assert "as high in 1 of 1,440 rows" in reasons[0]["text"]
+    # Rows are counted once, though windows at the beginning hold the first row again and again.
+    first = pa.table({"x": [40.0, *np.sin(np.arange(99.0)).tolist()]})
+    best = {r["row"]: r["reasons"][0]["text"] for r in vizsla.outliers(first, "pca", window=3, top=3).to_pylist()}
+    assert "x is 40: as high in 1 of 100 rows" in best[0]
     # A score that is a sum over columns is taken apart by step.
     model = Model.fit(rows, "histogram", window=STEPS)
     matrix = model.follower().piece(rows).windows(np.arange(at, at + STEPS))
