@@ -7,14 +7,13 @@ import numpy.typing as npt
 import pytest
 from scipy.stats import spearmanr
 
+from outlier_samples import PLAIN
 from vizsla.errors import UsageError
 from vizsla.outlier.detector import Explained, distances, parameters, with_parameters
 from vizsla.outlier.detectors import detector, detectors
 from vizsla.outlier.detectors.auto import Calibration
 
 Floats = npt.NDArray[np.float64]
-DEEP = ("deep_autoencoder",)  # needs an extra; tested by itself
-PLAIN = [name for name in detectors() if name not in DEEP]
 
 
 def two_heaps(n: int = 400, seed: int = 5) -> Floats:

@@ -31,7 +31,7 @@ def outliers(
             metavar="NAME",
             help="auto combines six detectors; or isolation_forest, extended_forest, knn, sampled_neighbours, lof, "
             "ocsvm, elliptic_envelope, clusters, hdbscan, histogram, ecod, copod, pca, autoencoder, "
-            "deep_autoencoder; or pyod:NAME for any detector of PyOD.",
+            "deep_autoencoder, lstm_autoencoder (with --window); or pyod:NAME for any detector of PyOD.",
         ),
     ] = "auto",
     top: Annotated[
@@ -49,6 +49,22 @@ def outliers(
             metavar="FIELD=KIND",
             help="What a field is: number, category, text or time. Default: what its values say. Repeatable.",
         ),
+    ] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(
+            "--window",
+            metavar="N",
+            help="Judge each row together with the N-1 rows before it. Default: by itself.",
+        ),
+    ] = None,
+    along: Annotated[
+        str | None,
+        typer.Option("--along", metavar="FIELD", help="The time or number that orders rows. Default: as they stand."),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option("--by", metavar="FIELD", help="Whose a row is: windows do not mix; repeatable."),
     ] = None,
     array: Annotated[
         str | None, typer.Option("--array", metavar="NAME", help="Which array of a npz. Default: X, or the only one.")
@@ -76,7 +92,10 @@ def outliers(
     kinds = declared(kind or [])
     guard.doing(f"scoring {table}")
     most = top if top is not None or chosen is not OutliersFormat.TABLE else SHOWN
-    found = score(as_table(table, array), model, top=most, kinds=kinds, without=without or [], seed=seed)
+    found = score(
+        as_table(table, array), model, top=most, kinds=kinds, without=without or [], seed=seed,
+        window=window, along=along, by=by or (),
+    )  # fmt: skip
     for text in found.said:
         console.say(f"vizsla: {visible(text)}")
     if chosen is OutliersFormat.JSONL:

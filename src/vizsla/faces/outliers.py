@@ -13,7 +13,7 @@ from vizsla.outlier.score import Outlier
 
 REASON = pa.struct([
     pa.field("field", pa.string()), pa.field("value", pa.string()), pa.field("share", pa.float64()),
-    pa.field("text", pa.string()),
+    pa.field("text", pa.string()), pa.field("before", pa.int64()),
 ])  # fmt: skip
 SCHEMA = pa.schema([
     pa.field("row", pa.int64()), pa.field("bits", pa.float64()), pa.field("p", pa.float64()),
@@ -23,7 +23,7 @@ MANY = 100_000  # lines made into a table at once
 
 
 def table(found: Iterable[Outlier]) -> pa.Table:
-    """As Arrow: row (from 0), bits, p, and reasons with field, value, share and text."""
+    """As Arrow: row (from 0), bits, p, and reasons with field, value, share, text and before."""
     rows = list(found)
     return pa.table({
         "row": [o.row for o in rows], "bits": [o.bits for o in rows], "p": [o.p for o in rows],
@@ -55,4 +55,7 @@ def rows(found: Iterable[Outlier]) -> Iterator[bytes]:
 
 
 def _record(reason: Reason) -> dict[str, object]:
-    return {"field": reason.field, "value": reason.value, "share": reason.share, "text": reason.text}
+    return {
+        "field": reason.field, "value": reason.value, "share": reason.share, "text": reason.text,
+        "before": reason.before,
+    }  # fmt: skip

@@ -411,17 +411,25 @@ def outliers(
     without: Sequence[str] = (),
     array: str | None = None,
     seed: int = 0,
+    window: int | None = None,
+    along: str | None = None,
+    by: str | Sequence[str] = (),
     **parameters: Any,
 ) -> pa.Table:
     """The rows of any table by how unusual they are: row (from 0), bits, p and reasons, the most unusual first.
 
     `table`: a CSV, Parquet, npy or npz file, an Arrow table, or a NumPy array of two dimensions. `kinds` declares what
-    fields are (number, category, text, time); `without` leaves fields out; `parameters` are the model's own.
+    fields are (number, category, text, time); `without` leaves fields out; `parameters` are the model's own. `window`:
+    each row is judged together with those before it, so many in all, in the order of the field `along` (else as they
+    stand) and with the same values in the fields `by`.
     """
     from vizsla.faces import outliers as face
     from vizsla.outlier.score import as_table, score
 
-    found = score(as_table(table, array), model, top=top, kinds=kinds, without=without, seed=seed, **parameters)
+    found = score(
+        as_table(table, array), model, top=top, kinds=kinds, without=without, seed=seed, window=window, along=along,
+        by=by, **parameters,
+    )  # fmt: skip
     return face.table(found.ranked(top))
 
 

@@ -46,6 +46,16 @@ class Explained(Protocol):
 
 
 @runtime_checkable
+class Stepped(Protocol):
+    """A detector that must know how many rows a window has: its rows are windows, (n, steps x d), the oldest first."""
+
+    @property
+    def steps(self) -> int:
+        """Rows of a window; set when the window is known."""
+        ...
+
+
+@runtime_checkable
 class Detector(Protocol):
     """A frozen dataclass of parameters, with defaults for all of them; they are plain data."""
 

@@ -1,7 +1,8 @@
 """A whole table, row by row: how unusual each is among all, in bits, and why. In memory that does not grow with it.
 
-One reading draws the training rows and counts, another scores; of each row one number is kept, and of the most unusual
-ones what they hold, so that they can be explained.
+One reading draws the training rows and counts, another scores, a last one fetches what the most unusual rows hold, so
+that they can be explained; of each row one number is kept. Windows to train on are drawn by a reading of their own, and
+an order that the table is not in costs a number a row more, and files (see `order.py`).
 """
 
 from __future__ import annotations
@@ -19,10 +20,14 @@ from vizsla.errors import UsageError
 from vizsla.outlier.detector import Floats, Ints
 from vizsla.outlier.detectors import DEFAULT, detector
 from vizsla.outlier.explain import Reason, reasons
-from vizsla.outlier.model import MOST, Model
+from vizsla.outlier.features import Features
+from vizsla.outlier.model import LEAST, MOST, Model
+from vizsla.outlier.order import ordered
 from vizsla.outlier.tables import Held, Table, open_table
+from vizsla.outlier.windows import Window, known, stepped
 
 MOST_EXPLAINED = 10_000  # rows
+MOST_READ = 200_000  # rows of the windows that are explained
 FEW = 20  # rows below which little can be said; so many are explained even where none is unusual
 
 Progress = Any
@@ -81,25 +86,41 @@ def score(
     kinds: Mapping[str, str] | None = None,
     without: Sequence[str] = (),
     seed: int = 0,
+    window: int | None = None,
+    along: str | None = None,
+    by: str | Sequence[str] = (),
     **parameters: Any,
 ) -> Scored:
-    """Every row of a table, by a model trained on (a sample of) the same rows. Raises UsageError."""
-    detector(model, **parameters)  # a name that is not known need not wait for the reading
-    sample, rows = sampled(table, without, seed)
-    fitted = Model.fit(sample, model, kinds=kinds, seed=seed, **parameters)
-    most = min(MOST_EXPLAINED, rows if top is None else top)
-    if rows <= MOST:
-        scores, kept, places = fitted.trained, sample, np.arange(rows, dtype=np.int64)
-    else:
-        scores, kept, places = _streamed(fitted, table, without, most)
-    p = shares(scores)
-    order = np.lexsort((np.arange(len(scores)), -scores)).astype(np.int64)
-    unusual = int((bits(e_value(p[order[:most]])) > 0).sum())
-    worth = order[: max(unusual, min(FEW, most))]
-    place_of = {int(row): place for place, row in enumerate(places)}
-    chosen = kept.take(pa.array([place_of[int(row)] for row in worth], pa.int64()))
-    explained = dict(zip(worth.tolist(), reasons(fitted, chosen), strict=True)) if len(worth) else {}
-    return Scored(fitted, scores, p, order, explained, tuple(_said(fitted, table, rows)))
+    """Every row of a table, by a model trained on (a sample of) the same rows. Raises UsageError.
+
+    `window`, `along` and `by` are as in `Model.fit`.
+    """
+    view = Window.of(window, along, by)
+    chosen = stepped(detector(model, **parameters), view)  # what is asked wrongly need not wait for the reading
+    aside = [name for name in without if name not in (view.along, *view.by)]
+    with ordered(table, view.along) as (table, order):
+        sample, rows, places = sampled(table, aside, seed)
+        if rows < LEAST:
+            raise UsageError("the table has one row: nothing to compare it with", fix="give at least two rows")
+        looked_at, declared = view.features(sample, kinds or {}, without)
+        # A row's window is wider than the sample, unless that is the whole table.
+        pieces = (sample,) if view.rows == 1 or rows == len(sample) else _pieces(table, aside)
+        drawn_at = np.arange(len(sample), dtype=np.int64) if view.rows == 1 else places
+        fitted = Model.over(pieces, drawn_at, Features.learn(looked_at, declared), chosen, seed, view)
+        numbers = np.arange(rows, dtype=np.int64) if order is None else order
+        most = min(MOST_EXPLAINED, MOST_READ // view.rows, rows if top is None else top)
+        if len(fitted.trained) == rows:
+            found = _held(fitted, sample, numbers, most)
+        else:
+            found = _streamed(fitted, table, aside, numbers, most)
+        scores = np.empty(rows)
+        scores[numbers] = found.scores
+        p = shares(scores)
+        ranked = np.lexsort((np.arange(rows), -scores)).astype(np.int64)
+        unusual = int((bits(e_value(p[ranked[:most]])) > 0).sum())
+        worth = ranked[: max(unusual, min(FEW, most))]
+        explained = _explained(fitted, found, sample if rows == len(sample) else table, aside, worth)
+        return Scored(fitted, scores, p, ranked, explained, tuple(_said(fitted, table, rows, found.cut)))
 
 
 def shares(scores: Floats) -> Floats:
@@ -109,31 +130,30 @@ def shares(scores: Floats) -> Floats:
     return found
 
 
-def sampled(table: Table, without: Sequence[str], seed: int, most: int = MOST) -> tuple[pa.Table, int]:
-    """At most `most` of a table's rows, in their order, and how many there are. Each row's chance is its number's
-    alone, so that the batches in which a table comes change nothing."""
+def sampled(table: Table, without: Sequence[str], seed: int, most: int = MOST) -> tuple[pa.Table, int, Ints]:
+    """At most `most` of a table's rows, in their order, how many there are, and which these are. Each row's chance is
+    its number's alone, so that the batches in which a table comes change nothing."""
     kept: pa.Table | None = None
-    keys, count = np.zeros(0), 0
-    for batch in table.batches():
-        part = _less(pa.Table.from_batches([batch]), without)
-        key = _chance(np.arange(count, count + len(part), dtype=np.uint64), seed)
+    places, count = np.zeros(0, np.int64), 0
+    for part in _pieces(table, without):
+        places = np.concatenate([places, np.arange(count, count + len(part), dtype=np.int64)])
         count += len(part)
         kept = part if kept is None else pa.concat_tables([kept, part])
-        keys = np.concatenate([keys, key])
-        if len(keys) > 4 * most:
-            kept, keys = _fewest(kept, keys, most)
+        if len(places) > 4 * most:
+            kept, places = _fewest(kept, places, seed, most)
     if kept is None:
         raise UsageError("the table has no rows", fix="give a table of at least two rows")
     if not kept.num_columns:
         raise UsageError("no field is left", where="--without", fix="leave fewer fields out")
-    return _fewest(kept, keys, most)[0], count
+    kept, places = _fewest(kept, places, seed, most)
+    return kept, count, places
 
 
-def _fewest(kept: pa.Table, keys: Floats, most: int) -> tuple[pa.Table, Floats]:
-    if len(keys) <= most:
-        return kept.combine_chunks(), keys
-    chosen = np.sort(np.argpartition(keys, most)[:most])
-    return kept.take(pa.array(chosen)).combine_chunks(), keys[chosen]
+def _fewest(kept: pa.Table, places: Ints, seed: int, most: int) -> tuple[pa.Table, Ints]:
+    if len(places) <= most:
+        return kept.combine_chunks(), places
+    chosen = np.sort(np.argpartition(_chance(places.astype(np.uint64), seed), most)[:most])
+    return kept.take(pa.array(chosen)).combine_chunks(), places[chosen]
 
 
 def _chance(numbers: np.ndarray[Any, np.dtype[np.uint64]], seed: int) -> Floats:
@@ -145,41 +165,93 @@ def _chance(numbers: np.ndarray[Any, np.dtype[np.uint64]], seed: int) -> Floats:
     return found
 
 
-def _streamed(model: Model, table: Table, without: Sequence[str], most: int) -> tuple[Floats, pa.Table, Ints]:
-    """All scores by a second reading; and the `most` highest scored rows with their numbers."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Scores of all rows as they come, and the highest scored ones: what they are called, and the places of the rows
+    of their windows."""
+
+    scores: Floats
+    highest: Ints
+    windows: Ints  # (highest, steps)
+    cut: bool = False  # whether rows of an entity were out of reach
+
+
+def _highest(scores: Floats, numbers: Ints, most: int) -> Ints:
+    """Places of the `most` highest scores, ascending; ties are kept by number, as they are ranked."""
+    return np.sort(np.lexsort((numbers, -scores))[:most])
+
+
+def _held(model: Model, rows: pa.Table, numbers: Ints, most: int) -> _Found:
+    """Of a table that was trained on whole."""
+    follower = model.follower()
+    piece = follower.piece(rows)
+    chosen = _highest(model.trained, numbers, most)
+    return _Found(model.trained, numbers[chosen], piece.places(chosen), follower.cut)
+
+
+def _streamed(model: Model, table: Table, without: Sequence[str], numbers: Ints, most: int) -> _Found:
+    """By another reading."""
+    follower = model.follower()
     parts: list[Floats] = []
-    best: pa.Table | None = None
-    heights, places, count = np.zeros(0), np.zeros(0, np.int64), 0
-    for batch in table.batches():
-        part = _less(pa.Table.from_batches([batch]), without)
-        found = model.score(part)
+    heights, highest, count = np.zeros(0), np.zeros(0, np.int64), 0
+    windows = np.zeros((0, model.window.rows), np.int64)
+    for rows in _pieces(table, without):
+        piece = follower.piece(rows)
+        found = model.scored_piece(piece)
         parts.append(found)
-        heights = np.concatenate([heights, found])
-        places = np.concatenate([places, np.arange(count, count + len(part), dtype=np.int64)])
-        count += len(part)
-        best = part if best is None else pa.concat_tables([best, part])
-        if len(heights) > most:
-            # Ties at the cut are kept by row number, as they are ranked.
-            chosen = np.sort(np.lexsort((places, -heights))[:most])
-            best, heights, places = best.take(pa.array(chosen)).combine_chunks(), heights[chosen], places[chosen]
-    assert best is not None
-    return np.concatenate(parts), best, places
+        mine = numbers[count : count + len(rows)]
+        count += len(rows)
+        chosen = _highest(found, mine, most)
+        heights, highest = np.concatenate([heights, found[chosen]]), np.concatenate([highest, mine[chosen]])
+        windows = np.concatenate([windows, piece.numbers[piece.places(chosen)]])
+        kept = _highest(heights, highest, most)
+        heights, highest, windows = heights[kept], highest[kept], windows[kept]
+    return _Found(np.concatenate(parts), highest, windows, follower.cut)
 
 
-def _less(rows: pa.Table, without: Sequence[str]) -> pa.Table:
-    unknown = [name for name in without if name not in rows.column_names]
-    if unknown:
-        raise UsageError(
-            f"there is no field {unknown[0]!r}", where="--without", fix=f"choose among: {', '.join(rows.column_names)}"
-        )
-    return rows.drop_columns(list(without)) if without else rows
+def _explained(
+    model: Model, found: _Found, table: Table | pa.Table, without: Sequence[str], worth: Ints
+) -> dict[int, tuple[Reason, ...]]:
+    """Reasons for the rows that are worth it, which are among the highest; their windows are read once more."""
+    if not len(worth):
+        return {}
+    by_number = np.argsort(found.highest)
+    windows = found.windows[by_number[np.searchsorted(found.highest[by_number], worth)]]
+    wanted, at = np.unique(windows, return_inverse=True)
+    rows = table.take(pa.array(wanted)) if isinstance(table, pa.Table) else _gathered(table, without, wanted)
+    return dict(zip(worth.tolist(), reasons(model, rows, at.reshape(windows.shape)), strict=True))
 
 
-def _said(model: Model, table: Table, rows: int) -> Iterator[str]:
+def _gathered(table: Table, without: Sequence[str], wanted: Ints) -> pa.Table:
+    """Rows by their numbers, ascending."""
+    parts, count = [], 0
+    for rows in _pieces(table, without):
+        first, last = np.searchsorted(wanted, (count, count + len(rows)))
+        parts.append(rows.take(pa.array(wanted[first:last] - count)))
+        count += len(rows)
+        if last == len(wanted):
+            break
+    return pa.concat_tables(parts).combine_chunks()
+
+
+def _pieces(table: Table, without: Sequence[str]) -> Iterator[pa.Table]:
+    """The table's batches, less some fields."""
+    for batch in table.batches():
+        rows = pa.Table.from_batches([batch])
+        for name in without:
+            known(rows, name, "--without")
+        yield rows.drop_columns(list(without)) if without else rows
+
+
+def _said(model: Model, table: Table, rows: int, cut: bool) -> Iterator[str]:
     if table.said:
         yield table.said
     if rows > len(model.trained):
-        yield f"trained on {len(model.trained):,} of {rows:,} rows, drawn by chance"
+        what = "rows" if model.window.rows == 1 else f"windows of {model.window.rows} rows"
+        yield f"trained on {len(model.trained):,} of {rows:,} {what}, drawn by chance"
+    if cut:
+        reach = model.follower().reach
+        yield f"rows of an entity that stand more than {reach:,} rows before were not looked at: it began anew"
     if rows < FEW:
         yield f"{rows} rows are few: what is said rests on little"
     still = [n for f, n in enumerate(model.features.names) if f not in set(model.features.owner.tolist())]

@@ -24,7 +24,7 @@ class Wording:
     """A model with what sentences need: its columns in ascending order, and which columns a field has."""
 
     model: Model
-    ordered: Floats  # (n, columns)
+    ordered: Floats  # (n, columns), of a window those of its own row
     columns: tuple[Ints, ...]  # by field, among the kept ones
     within: tuple[Ints, ...]  # by field, their places among all of the field's
 
@@ -38,13 +38,16 @@ class Wording:
         probe = [e.columns(pa.nulls(1, pa.string()))[0].shape[1] for e in features.encoders]
         starts = np.concatenate([[0], np.cumsum(probe)])
         kept = [np.flatnonzero(features.kept[starts[f] : starts[f + 1]]) for f in range(n)]
-        return cls(model, np.sort(model.matrix, axis=0), tuple(widths), tuple(kept))
+        own = model.matrix[:, model.matrix.shape[1] - len(features.owner) :]
+        return cls(model, np.sort(own, axis=0), tuple(widths), tuple(kept))
 
-    def of_value(self, field: int, value: str | None, row: Floats, new: bool) -> str:
-        """A sentence about one row's value of a field."""
+    def of_value(self, field: int, value: str | None, row: Floats, new: bool, before: int = 0) -> str:
+        """A sentence about one row's value of a field; `before`: so many rows before the one that is explained."""
         name, encoder = self.model.features.names[field], self.model.features.encoders[field]
         n = len(self.model.matrix)
         said = "missing" if value is None else value
+        if before:
+            said += f" {before:,} rows before" if before > 1 else " in the row before"
         if isinstance(encoder, Number):
             return f"{name} is {said}: {self._number(field, encoder, value, row, new)}"
         if isinstance(encoder, Category):
@@ -71,7 +74,8 @@ class Wording:
         below = int(np.searchsorted(ordered, row[place], "right"))
         side, count = ("high", above) if above <= below else ("low", below)
         if min(above, below) > 0.05 * n:
-            return f"usual by itself ({_digits(encoder.low)} to {_digits(encoder.high)}), not beside the other fields"
+            others = "other fields" if self.model.window.rows == 1 else "rows before and other fields"
+            return f"usual by itself ({_digits(encoder.low)} to {_digits(encoder.high)}), not beside the {others}"
         return f"as {side} in {count:,} of {n:,} rows; {usual}"
 
     def _text(self, field: int, encoder: Text, row: Floats, new: bool) -> str:

@@ -27,7 +27,7 @@ class DeepAutoencoder:
 
     def fit(self, rows: Floats, seed: int) -> _Fitted:
         """Trains the network by Adam."""
-        keras = loaded()
+        keras = loaded(self.name)
         keras.utils.set_random_seed(seed)
         known = bounded(rows[drawn(len(rows), self.most, seed)]).astype(np.float32)
         d = known.shape[1]
@@ -57,13 +57,13 @@ class _Fitted:
         return scores
 
 
-def loaded() -> Any:
-    """Keras, on JAX unless KERAS_BACKEND says otherwise. Raises UsageError where it is not installed."""
+def loaded(name: str) -> Any:
+    """Keras for a detector, on JAX unless KERAS_BACKEND says otherwise. Raises UsageError where it is missing."""
     os.environ.setdefault("KERAS_BACKEND", "jax")
     try:
         import keras
     except ImportError as error:
-        raise UsageError(f"a package is missing: {error}", where="deep_autoencoder", fix=INSTALL) from error
+        raise UsageError(f"a package is missing: {error}", where=name, fix=INSTALL) from error
     return keras
 
 
