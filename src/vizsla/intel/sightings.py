@@ -53,7 +53,7 @@ def seen_in(engine: Engine, lake: Lake, scans: Sequence[Scan]) -> Iterator[pa.Re
 
 def _narrowed(scan: Scan) -> bool:
     """Whether a scan leaves out rows of its files."""
-    asked = (scan.days, scan.since, scan.until, scan.hosts, scan.only)
+    asked = (scan.days, scan.since, scan.until, scan.hosts, scan.only, scan.taken)
     return bool(scan.without) or any(one is not None for one in asked)
 
 
