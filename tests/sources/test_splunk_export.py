@@ -1,4 +1,4 @@
-"""What Splunk's `search/v2/jobs/export` sends with `output_mode=json`: a line an event; after its REST API reference."""
+"""What Splunk's `search/v2/jobs/export` sends as JSON, a line an event: after its REST API reference."""
 
 from __future__ import annotations
 
