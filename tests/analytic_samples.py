@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -26,6 +27,14 @@ class Point:
         if isinstance(self.loaded, Exception):
             raise self.loaded
         return self.loaded
+
+
+@contextmanager
+def alone(*names: str) -> Iterator[None]:
+    """A time in which, of the analytics that there are, these alone look."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(package, "chosen", lambda _=(): {name: package.registry()[name] for name in names})
+        yield
 
 
 def installing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:

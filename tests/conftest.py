@@ -76,6 +76,15 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     yield from installing(monkeypatch)
 
 
+@pytest.fixture(scope="module")
+def rarity_alone() -> Iterator[None]:
+    """For modules in which it does not matter which analytics look: rarity alone."""
+    from analytic_samples import alone
+
+    with alone("rarity"):
+        yield
+
+
 _SPARK: list[Engine] = []
 
 

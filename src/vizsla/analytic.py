@@ -64,7 +64,10 @@ class Described(Protocol):
 
     @property
     def family(self) -> str:
-        """What it is evidence of: within ten minutes of an episode only the strongest of a family counts."""
+        """What it is evidence of: within ten minutes of an episode only the strongest of a family counts.
+
+        '*': of what the event behind each observation is evidence of.
+        """
         ...
 
     @property

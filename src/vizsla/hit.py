@@ -117,11 +117,13 @@ def passes(
     what: str,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """What matchers meet in their tables, one table after another, as HITS. `what` is told to `progress`."""
-    tables = {scan.table: scan for scan in scans}
-    done, total = 0, sum(tables[matcher.table].rows for matcher in matchers)
-    for matcher in matchers:
-        scan = tables[matcher.table]
+    """What matchers meet in their tables, one table after another, as HITS. `what` is told to `progress`.
+
+    A table may stand in several scans, which share no event.
+    """
+    pairs = [(matcher, scan) for matcher in matchers for scan in scans if scan.table == matcher.table]
+    done, total = 0, sum(scan.rows for _, scan in pairs)
+    for matcher, scan in pairs:
         if progress:
             progress(done, total, f"{what} in {matcher.table}")
         mapper = Hitting(matcher)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from vizsla.engine import Engine
-    from vizsla.lake import Lake, Scan
+    from vizsla.lake import Lake, Scan, Taken
 
 TABLE = "_table"  # the native table that an event of a view comes from
 OURS = (ID, TIME, HOST, TABLE)  # what every view begins with
@@ -70,6 +70,18 @@ class View:
             return self.mappings[table]
         patterns = (name for name in self.mappings if name.endswith("*") and table.startswith(name[:-1]))
         return self.mappings.get(next(patterns, ""), ())
+
+    def taken(self, table: str, columns: Iterable[str]) -> tuple[Taken, ...] | None:
+        """Which events of a table with these columns it takes, as a scan says it; None: all."""
+        mappings = self.of(table)
+        if not all(mapping.where for mapping in mappings):
+            return None
+        held = {name.lower(): name for name in columns}
+        return tuple(
+            tuple((held[name.lower()], values) for name, values in mapping.where.items())
+            for mapping in mappings
+            if all(name.lower() in held for name in mapping.where)
+        )
 
     def among(self, tables: Iterable[str]) -> tuple[str, ...]:
         """Those of the tables that can fill it, in the mappings' order; those of a pattern by name."""

@@ -87,6 +87,29 @@ def test_slots_are_kept_or_left_out(engine, lake_table, slots, without):
     assert mapped == {f"_id={i}" for i in expected}
 
 
+@pytest.mark.parametrize(
+    ("taken", "says"),
+    [
+        (((("EventID", ("1", "2")),),), lambda r: r.get("EventID") in ("1", "2")),
+        (((("EventID", ("1",)), ("_host", ("alpha",))),), lambda r: r.get("EventID") == "1" and r["_host"] == "alpha"),
+        (((("Late", ("*",)),), (("EventID", ("2",)),)), lambda r: bool(r.get("Late")) or r.get("EventID") == "2"),
+        (((("Never", ("*",)),),), lambda r: False),
+        ((), lambda r: False),
+    ],
+)
+def test_rows_that_are_taken_alone(engine, lake_table, taken, says):
+    """By columns, too, that are not asked for."""
+    narrow = pa.schema([field for field in SCHEMA if field.name.startswith("_")])
+    scan = replace(scan_of(lake_table), taken=taken)
+    expected = {r["_id"] for r in rows() if says(r)}
+    assert not expected or len(expected) < len(rows())
+    for schema in (scan.schema, narrow):
+        table = engine.collect(engine.table(replace(scan, schema=schema)).select("_id"))
+        assert set(table["_id"].to_pylist()) == expected
+    mapped = {r for b in engine.map(scan, ["_id"], Rows()) for r in b.column("row").to_pylist()}
+    assert mapped == {f"_id={i}" for i in expected}
+
+
 def test_map_gives_columns_in_order_with_nulls_and_day(engine, lake_table):
     wanted = ["Late", "_day", "Never", "_id", "_extra"]
     seen = [r for b in engine.map(scan_of(lake_table), wanted, Rows()) for r in b.column("row").to_pylist()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 
 from baseline.test_baseline_store import alike
 from hunt_samples import DAY, HOUR, MINUTE, START, attack, company, lake_of
-from vizsla import analytics
 from vizsla.baseline import BaselineStore
 from vizsla.baseline.store import about
 from vizsla.errors import UsageError
@@ -29,12 +27,7 @@ OLD = company(4, range(8))
 NEW = [*company(4, [8]), *attack("ws3", EVIL)]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def rarity_alone() -> Iterator[None]:
-    """Other analytics learn from the same scans; here it is about what is scanned."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(analytics, "chosen", lambda _=(): {"rarity": analytics.registry()["rarity"]})
-        yield
+pytestmark = pytest.mark.usefixtures("rarity_alone")
 
 
 @pytest.fixture(scope="module")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hunt_samples import DAY, HOUR, MINUTE, NOW, START, attack, company, lake_of
+from vizsla.engines import connect
 from vizsla.hunt import hunt
 from vizsla.intel.add import add
-from vizsla.intel.sightings import sightings
+from vizsla.intel.sightings import seen_in, sightings
 from vizsla.intel.store import Store
 from vizsla.lake import Lake
 from vizsla.nouns import Hit, HuntRequest, HuntResult
@@ -140,3 +144,24 @@ def test_patterns_kept_by_the_lake_are_met_once_and_kept(tmp_path: Path, bundled
     lake_of(home, attack("ws0", EVIL + HOUR))
     assert only(run(home)).events == 2
     assert only(run(home, host="ws0")).hosts == ("ws0",)
+
+
+def test_sightings_of_what_a_scan_leaves_out_are_no_hits(hunted: Path, listed: str, tmp_path: Path) -> None:
+    home = tmp_path / "lake"
+    shutil.copytree(hunted, home)
+    lake = Lake.open(home)
+    add(Store(lake), [listed], now=NOW)
+    assert only(run(home)).events == 1
+    (table,) = lake.tables()
+    scan = lake.scan(table)
+    before, after = (datetime.fromtimestamp((EVIL + minutes * MINUTE) / 1e6, UTC) for minutes in (-5, 5))
+    evil = (("ws3", before, after),)
+    with connect("duckdb") as engine:
+        for narrowed, met in (
+            (scan, 1),
+            (replace(scan, without=evil), 0),
+            (replace(scan, only=evil), 1),
+            (replace(scan, since=after), 0),
+            (replace(scan, until=before), 0),
+        ):
+            assert sum(len(batch) for batch in seen_in(engine, lake, [narrowed])) == met

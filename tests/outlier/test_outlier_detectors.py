@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from outlier_samples import PLAIN
 from vizsla.errors import UsageError
 from vizsla.outlier.detector import Explained, distances, parameters, with_parameters
-from vizsla.outlier.detectors import detector, detectors
+from vizsla.outlier.detectors import _loaded, detector, detectors
 from vizsla.outlier.detectors.auto import Calibration
 
 Floats = npt.NDArray[np.float64]
@@ -206,3 +206,10 @@ def test_deep_autoencoder() -> None:
     assert np.isfinite(scores).all()
     assert set(np.argsort(-scores)[:5]) == set(range(len(rows) - 5, len(rows)))
     assert np.allclose(fitted.score(rows[:3]), scores[:3], rtol=1e-3, atol=1e-5)
+
+
+def test_a_detector_that_cannot_be_loaded_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = "vizsla.outlier.detectors.torn"
+    monkeypatch.setitem(_loaded().failed, place, "ImportError: no such thing")
+    with pytest.raises(UsageError, match="ImportError: no such thing"):
+        detector("torn")

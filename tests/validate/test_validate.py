@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 from typer.testing import CliRunner
 
 from hunt_samples import DAY, HOUR, START, company, lake_of, process, sysmon
-from vizsla import analytics
 from vizsla.cli.main import app
 from vizsla.engines import connect
 from vizsla.errors import BaselineError, UsageError
@@ -34,12 +32,7 @@ TACTICS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", autouse=True)
-def rarity_alone() -> Iterator[None]:
-    """Which analytics look is not what this is about."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(analytics, "chosen", lambda _=(): {"rarity": analytics.registry()["rarity"]})
-        yield
+pytestmark = pytest.mark.usefixtures("rarity_alone")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 from typer.testing import CliRunner
 
 from hunt_samples import DAY, HOUR, MINUTE, SECOND, START, attack, company, guid, lake_of, process, sysmon
-from vizsla import analytics
 from vizsla.baseline import BaselineStore
 from vizsla.cli.main import app
 from vizsla.errors import UsageError
@@ -30,13 +28,7 @@ from vizsla.verdicts import VerdictStore
 EVIL = START + 30 * DAY + 10 * HOUR + 5 * MINUTE
 
 
-@pytest.fixture(scope="module", autouse=True)
-def rarity_alone() -> Iterator[None]:
-    """Which analytics look is not what this is about."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(analytics, "chosen", lambda _=(): {"rarity": analytics.registry()["rarity"]})
-        yield
-
+pytestmark = pytest.mark.usefixtures("rarity_alone")
 
 TOOL = "C:\\Tools\\inventory.exe"
 

@@ -16,10 +16,11 @@ import pyarrow as pa
 
 from vizsla import __version__
 from vizsla.analytics.rarity.model import Model, Tallied
-from vizsla.baseline import files, fired, growth, states
+from vizsla.baseline import files, fired, growth, rule_hits, states
 from vizsla.baseline.drift import drifts
 from vizsla.baseline.fired import Fired
 from vizsla.baseline.growth import Growth
+from vizsla.baseline.rule_hits import RuleHits
 from vizsla.baseline.states import Calibrated
 from vizsla.errors import BaselineError, UsageError
 from vizsla.lake import Lake
@@ -102,13 +103,15 @@ class BaselineStore:
         analytics: Mapping[str, Calibrated] | None = None,
         grown: tuple[Growth, Tallied] | None = None,
         met: Fired | None = None,
+        hits: RuleHits | None = None,
     ) -> Baseline:
         """The next version of a baseline, in use from now on; in whole or not at all.
 
-        `grown`: how far it went, the parts of it that earlier versions keep, and what it adds to them.
+        `grown`: how far it went, the parts of it that earlier versions keep, and what it adds to them. `hits`: what
+        rules met, for the next update.
         """
         with self.lake.writing():  # two that learn at once get two versions
-            return self._save(name, model, replay, analytics or {}, grown, met or Fired())
+            return self._save(name, model, replay, analytics or {}, grown, met or Fired(), hits or RuleHits())
 
     def _save(
         self,
@@ -118,6 +121,7 @@ class BaselineStore:
         analytics: Mapping[str, Calibrated],
         grown: tuple[Growth, Tallied] | None,
         met: Fired,
+        hits: RuleHits,
     ) -> Baseline:
         home = self._home(name)
         home.mkdir(parents=True, exist_ok=True)
@@ -128,6 +132,7 @@ class BaselineStore:
         draft.mkdir()
         states.write(draft, analytics)
         fired.write(draft, met)
+        rule_hits.write(draft, hits)
         said: dict[str, Any] = {"name": name, "version": version, "made": made, "vizsla": __version__}
         grows = None
         if grown is not None:
@@ -143,6 +148,10 @@ class BaselineStore:
     def tallies(self, name: str, grows: Growth) -> list[Tallied]:
         """What the versions that a baseline rests on counted. Raises BaselineError where one is gone."""
         return [growth.read(self._home(name) / str(part)) for part in grows.parts]
+
+    def rule_hits(self, baseline: Baseline) -> RuleHits:
+        """What rules met in the events of a version. Raises BaselineError where that is damaged."""
+        return rule_hits.read(self._home(baseline.name) / str(baseline.version))
 
     def _point(self, name: str, version: int) -> None:
         pointer = self._home(name) / f".current.{os.getpid()}"

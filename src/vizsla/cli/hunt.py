@@ -6,11 +6,32 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from vizsla.cli import console, guard
+from vizsla.cli.hunt_options import (
+    AnalystsOption,
+    AnalyticOption,
+    BaselineOption,
+    ByOption,
+    ExceptionsOption,
+    FailAboveOption,
+    FdrOption,
+    FormatOption,
+    HoursOption,
+    HuntLakeOption,
+    IntelOption,
+    KnownOption,
+    LearntOption,
+    LogsArgument,
+    MinutesOption,
+    RedactOption,
+    TierOption,
+    TopOption,
+    ViewOption,
+)
 from vizsla.cli.options import (
     DEFAULT_LAKE,
     By,
@@ -26,7 +47,6 @@ from vizsla.cli.options import (
     TierName,
     UntilOption,
     UserOption,
-    analytics_known,
     engine_of,
     existing,
     period,
@@ -45,73 +65,31 @@ _REVIEW = (
 
 
 def hunt(
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="PATH", help="Logs: files, folders, archives. None: what the lake holds."),
-    ] = None,
-    lake: Annotated[
-        str | None,
-        typer.Option(
-            "--lake",
-            metavar="DIR",
-            help="Keep events and findings here. Default: a temporary lake where a PATH is given, else $VIZSLA_LAKE or "
-            "./vizsla-lake.",
-            show_default=False,
-        ),
-    ] = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|DIR", help="What is normal, from `vizsla learn`. Default: the data itself."),
-    ] = None,
+    paths: LogsArgument = None,
+    lake: HuntLakeOption = None,
+    baseline: BaselineOption = None,
     source: SourceOption = None,
     rules: RulesOption = None,
-    intel: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--intel", metavar="PATH", help="Intelligence for this hunt: STIX, MISP, lists, reports; repeatable."
-        ),
-    ] = None,
-    known: Annotated[
-        bool, typer.Option("--known/--no-known", help="Use the rules and the intelligence that the lake keeps.")
-    ] = True,
-    exceptions: Annotated[
-        bool, typer.Option("--exceptions/--no-exceptions", help="Hide what was judged benign, as far as that reaches.")
-    ] = True,
-    learnt: Annotated[
-        bool, typer.Option("--learnt/--no-learnt", help="Re-weight the list by what earlier verdicts teach.")
-    ] = True,
-    analytic: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help=f"Only this analytic; repeatable. {analytics_known()}"),
-    ] = None,
-    view: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Only tables that this view reads, such as process, with all their events."),
-    ] = None,
+    intel: IntelOption = None,
+    known: KnownOption = True,
+    exceptions: ExceptionsOption = True,
+    learnt: LearntOption = True,
+    analytic: AnalyticOption = None,
+    view: ViewOption = None,
     host: HostOption = None,
     user: UserOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
-    by: Annotated[By, typer.Option(help="What is ranked.")] = By.FINDING,
-    top: Annotated[int | None, typer.Option(metavar="N", help="At most the N strongest findings.")] = None,
-    tier: Annotated[TierName | None, typer.Option(help="Only this tier and above.")] = None,
-    fdr: Annotated[
-        float | None,
-        typer.Option(metavar="Q", help="Cut where at most this share of findings is expected to be noise: 0.1."),
-    ] = None,
-    analysts: Annotated[int | None, typer.Option(metavar="N", help="Who reviews: with --hours and --minutes.")] = None,
-    hours: Annotated[float | None, typer.Option(metavar="H", help="Hours each analyst has.")] = None,
-    minutes: Annotated[float | None, typer.Option(metavar="M", help="Minutes that a finding takes.")] = None,
-    fail_above: Annotated[
-        TierName | None, typer.Option("--fail-above", help="Exit with 1 where a finding of this tier or above stands.")
-    ] = None,
-    redact: Annotated[
-        bool, typer.Option("--redact", help="Mask passwords, tokens and keys in all that is shown.")
-    ] = False,
-    format: Annotated[
-        Format | None,
-        typer.Option("--format", help="Default: table, or what --output ends in.", show_default=False),
-    ] = None,
+    by: ByOption = By.FINDING,
+    top: TopOption = None,
+    tier: TierOption = None,
+    fdr: FdrOption = None,
+    analysts: AnalystsOption = None,
+    hours: HoursOption = None,
+    minutes: MinutesOption = None,
+    fail_above: FailAboveOption = None,
+    redact: RedactOption = False,
+    format: FormatOption = None,
     output: OutputOption = None,
     engine: EngineOption = EngineName.DUCKDB,
     master: MasterOption = None,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-from vizsla.lake import Scan, Slot
+from vizsla.lake import Scan, Slot, Taken
 from vizsla.nouns.event import HOST, TIME
 
 
@@ -16,6 +16,8 @@ def finish(table: ir.Table, scan: Scan) -> ir.Table:
     """The columns of the scan's schema, typed nulls for those that no file holds, and the scan's rows alone."""
     exact = set(table.columns)
     folded = {name.lower(): name for name in table.columns}  # engines merge names that differ only in case
+    if scan.taken is not None:  # by columns that the scan's schema need not have
+        table = table.filter(_takes(table, scan.taken, folded))
     columns = {}
     for field in scan.schema:
         kind = dt.DataType.from_pyarrow(field.type)
@@ -43,6 +45,18 @@ def within(table: ir.Table, scan: Scan) -> ir.Table:
     if scan.without:
         conditions.append(~_among(table, scan.without))
     return table.filter(*conditions) if conditions else table
+
+
+def _takes(table: ir.Table, taken: Sequence[Taken], folded: Mapping[str, str]) -> ir.BooleanValue:
+    found: ir.BooleanValue = ibis.literal(False)
+    for wanted in taken:
+        if all(name.lower() in folded for name, _ in wanted):
+            found = found | ibis.and_(*(_holds(table[folded[name.lower()]], values) for name, values in wanted))
+    return found.fill_null(False)
+
+
+def _holds(column: ir.StringValue, values: Sequence[str]) -> ir.BooleanValue:
+    return column.notin(["", "-"]) if "*" in values else column.isin(list(values))
 
 
 def _among(table: ir.Table, slots: Sequence[Slot]) -> ir.BooleanValue:

@@ -12,11 +12,12 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from vizsla.lake import Scan, Slot
+from vizsla.lake import Scan, Slot, Taken
 from vizsla.nouns.event import DAY, HOST, TIME
 
 ENCODED = pa.dictionary(pa.int32(), pa.string())
@@ -96,13 +97,14 @@ def read(scan: Scan, columns: Sequence[str], work: queue.SimpleQueue[Piece]) -> 
     """The pieces that `work` still holds, as batches of exactly `columns`, in their order.
 
     Text comes as `dictionary<int32, string>`, or plain where hardly a value comes twice; columns that a file
-    lacks come as nulls; rows outside of the scan's since, until, hosts and slots are left out. Several readers may
-    share one queue.
+    lacks come as nulls; rows outside of the scan's since, until, hosts and slots, and those not taken, are left out.
+    Several readers may share one queue.
     """
     slots = scan.only is not None or bool(scan.without)
     filtered = [TIME] if scan.since or scan.until or slots else []
     filtered += [HOST] if scan.hosts is not None or slots else []
-    wanted = [*columns, *(name for name in filtered if name not in columns)]
+    filtered += [name for wanted in scan.taken or () for name, _ in wanted]
+    wanted = list(dict.fromkeys((*columns, *filtered)))
     schema = pa.schema([(name, _kind(scan, name)) for name in wanted])
     rows = max(4096, min(ROWS, CELLS // max(1, len(wanted))))
     name, opened = None, None
@@ -180,7 +182,7 @@ def _complete(batch: pa.RecordBatch | None, rows: int, schema: pa.Schema, day: s
 
 
 def keep(batch: pa.RecordBatch, scan: Scan) -> pa.RecordBatch:
-    """The rows of a batch within the scan's since, until, hosts and slots."""
+    """The rows of a batch within the scan's since, until, hosts and slots that are taken."""
     mask = None
     if scan.since is not None:
         mask = pc.greater_equal(batch.column(TIME), _moment(scan.since))
@@ -197,7 +199,30 @@ def keep(batch: pa.RecordBatch, scan: Scan) -> pa.RecordBatch:
     if scan.without:
         outside = pc.invert(_among(batch, scan.without))
         mask = outside if mask is None else pc.and_(mask, outside)
+    if scan.taken is not None:
+        takes = _takes(batch, scan.taken)
+        mask = takes if mask is None else pc.and_(mask, takes)
     return batch if mask is None else batch.filter(mask, null_selection_behavior="drop")
+
+
+def _takes(batch: pa.RecordBatch, taken: Sequence[Taken]) -> pa.Array:
+    found = np.zeros(batch.num_rows, dtype=bool)
+    for wanted in taken:
+        held = np.ones(batch.num_rows, dtype=bool)
+        for name, values in wanted:
+            held &= _holds(batch.column(name), values)
+        found |= held
+    return pa.array(found)
+
+
+def _holds(column: pa.Array, values: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which rows hold one of these values, looked for among the distinct ones; '*': any but '' and '-'."""
+    codes = column if column.type == ENCODED else column.dictionary_encode()
+    distinct = codes.dictionary.to_pylist()
+    holding = [text not in ("", "-", None) if "*" in values else text in values for text in distinct]
+    places = pc.fill_null(codes.indices, len(distinct)).to_numpy(zero_copy_only=False)
+    held: npt.NDArray[np.bool_] = np.array([*holding, False], dtype=bool)[places]
+    return held
 
 
 def _among(batch: pa.RecordBatch, slots: Sequence[Slot]) -> pa.Array:

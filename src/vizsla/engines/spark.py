@@ -55,10 +55,11 @@ class Spark:
         """The scan's rows, with every column of its schema in its order; columns that older files lack are null."""
         if not scan.files:
             return ibis.memtable(scan.schema.empty_table())
-        key = (scan.files, tuple(scan.schema.names))  # a view holds the columns of the schema it was made with
+        read = _read(scan)
+        key = (scan.files, tuple(read.names))  # a view holds the columns of the schema it was made with
         if key not in self._tables:
             name = f"{self._prefix}_{len(self._tables)}"
-            reader = self.session.read.schema(_schema(scan))
+            reader = self.session.read.schema(_schema(read))
             root = next((p for p in PurePosixPath(scan.files[0]).parents if "=" not in p.name), None)
             if root is not None and root != PurePosixPath(scan.files[0]).parent:
                 reader = reader.option("basePath", str(root))
@@ -191,10 +192,17 @@ def _by_value(module: Any) -> Any:
     return module
 
 
-def _schema(scan: Scan) -> Any:
+def _read(scan: Scan) -> pa.Schema:
+    """The columns to read: those of the scan, and those by which its rows are taken."""
+    held = {name.lower() for name in scan.schema.names}
+    asked = dict.fromkeys(name for wanted in scan.taken or () for name, _ in wanted if name.lower() not in held)
+    return pa.schema([*scan.schema, *(pa.field(name, pa.string()) for name in asked)])
+
+
+def _schema(schema: pa.Schema) -> Any:
     from pyspark.sql.pandas.types import from_arrow_schema
 
-    plain = [pa.field(f.name, pa.string() if _parquet.is_text(f.type) else f.type) for f in scan.schema]
+    plain = [pa.field(f.name, pa.string() if _parquet.is_text(f.type) else f.type) for f in schema]
     return from_arrow_schema(pa.schema(plain))
 
 

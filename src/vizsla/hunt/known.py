@@ -112,6 +112,7 @@ class Met:
     days: Heap = field(default_factory=lambda: Heap(KEY, SUM))
     counts: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))  # events, first, last
     hosts: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    before: U64 = field(default_factory=lambda: np.zeros(0, np.uint64))  # codes of what was looked for earlier, too
     _about: Mapping[str, About] | None = None
 
     @property
@@ -192,22 +193,33 @@ def _rows(table: pa.Table) -> Iterator[tuple]:  # type: ignore[type-arg]
     return zip(*(column.to_pylist() for column in table.columns), strict=True)
 
 
+def met_in(known: Known, folder: Path) -> Met:
+    """Nothing met yet; hits will be kept below `folder`."""
+    return Met(known, folder / f"{known.analytic}.parquet", Gathering(known.analytic))
+
+
 def look(engine: Engine, scans: Sequence[Scan], known: Known, folder: Path, progress: Progress | None = None) -> Met:
     """Everything that this knowledge meets in these tables."""
-    met = Met(known, folder / f"{known.analytic}.parquet", Gathering(known.analytic))
+    met = met_in(known, folder)
     with pq.ParquetWriter(met.path, KEPT, compression="zstd") as writer:
         for batch in known.hits(engine, scans, progress):
             met.add(batch, writer)
-    with pq.ParquetWriter(folder / f"{known.analytic}-more.parquet", KEPT, compression="zstd") as writer:
-        for batch in known.more(met.path):
-            met.add(batch, writer)
+    follow(met)
     return met
+
+
+def follow(met: Met) -> None:
+    """Add what follows from all that was met."""
+    known, path = met.known, met.path
+    with pq.ParquetWriter(path.with_name(f"{path.stem}-more.parquet"), KEPT, compression="zstd") as writer:
+        for batch in known.more(path):
+            met.add(batch, writer)
 
 
 def fired(all_met: Sequence[Met]) -> Fired:
     """What was looked for and where it was met, for a baseline to keep."""
-    codes = np.concatenate([met.known.looked() for met in all_met]) if all_met else np.zeros(0, np.uint64)
-    return _fired(all_met, codes)
+    codes = [code for met in all_met for code in (met.known.looked(), met.before)]
+    return _fired(all_met, np.concatenate(codes) if codes else np.zeros(0, np.uint64))
 
 
 def _fired(all_met: Sequence[Met], looked: U64) -> Fired:

@@ -20,7 +20,8 @@ from vizsla.errors import BaselineError
 from vizsla.hunt import observed
 from vizsla.hunt.guarding import judged
 from vizsla.hunt.knowledge import knowledge
-from vizsla.hunt.known import Met, Weighed, fired, look, quiet_of
+from vizsla.hunt.known import Met, Weighed, fired, quiet_of
+from vizsla.hunt.lasting import Grown, look_in
 from vizsla.hunt.observed import Seen
 from vizsla.hunt.scope import Progress, scans_of, steps
 from vizsla.ingest import ingest
@@ -83,12 +84,12 @@ def learn(
             scans = [replace(scan, since=max(scan.since or begins, begins)) for scan in scans]
         with tempfile.TemporaryDirectory(prefix="vizsla-hits-") as folder:
             looking = knowledge(lake, analytics.chosen(), Path(folder), rules=rules)
-            met = [look(computing, scans, known, Path(folder), progress) for known in looking]
+            met, hits = look_in(computing, Grown(scans, since=begins), looking, Path(folder), progress)
             model, played, seen = modelled(computing, scans, tallied, met, progress)
     report.unable += seen.unable
     if not model.events:
         raise BaselineError("no events to learn from", where=str(lake.root), fix="vizsla learn PATH reads logs first")
-    saved = BaselineStore(lake).save(name, model, played, seen.learnt, (grows, counted), fired(met))
+    saved = BaselineStore(lake).save(name, model, played, seen.learnt, (grows, counted), fired(met), hits)
     told = [f"not learnt: {len(held):,} findings judged malicious in this lake"] if held else []
     return Learnt(saved, report, (*told, *says(saved)))
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from vizsla.engine import Engine
 from vizsla.errors import UsageError
 from vizsla.lake import Lake, Scan
 from vizsla.nouns.event import HOST
+
+if TYPE_CHECKING:
+    from vizsla.view import View
 
 Progress = Callable[[int, int, str], None]  # done, total (0: unknown), what is being worked on
 
@@ -22,22 +27,26 @@ def scans_of(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> list[Scan]:
-    """A scan of every table concerned, in order of name. A host may be given short or with its domain."""
-    tables = _tables(lake, view)
+    """A scan of every table concerned, in order of name; of a view, of the events that it holds.
+
+    A host may be given short or with its domain.
+    """
+    chosen = None if view is None else _view(view)
+    tables = lake.tables() if chosen is None else sorted(chosen.among(lake.tables()))
     hosts = _hosts(lake, engine, tables, host) if host else None
-    found = (lake.scan(table, since=since, until=until, hosts=hosts) for table in tables)
+    found = [lake.scan(table, since=since, until=until, hosts=hosts) for table in tables]
+    if chosen is not None:
+        found = [replace(scan, taken=chosen.taken(scan.table, scan.schema.names)) for scan in found]
     return [scan for scan in found if scan.files]
 
 
-def _tables(lake: Lake, view: str | None) -> list[str]:
-    if view is None:
-        return list(lake.tables())
+def _view(name: str) -> View:
     from vizsla.view import views
 
     known = views()
-    if view not in known:
-        raise UsageError(f"there is no view {view!r}", fix=f"choose one of: {', '.join(sorted(known))}")
-    return [table for table in lake.tables() if table in known[view].tables]
+    if name not in known:
+        raise UsageError(f"there is no view {name!r}", fix=f"choose one of: {', '.join(sorted(known))}")
+    return known[name]
 
 
 def _hosts(lake: Lake, engine: Engine, tables: Iterable[str], wanted: str) -> list[str]:

@@ -22,13 +22,15 @@ from vizsla.baseline import Baseline, BaselineStore, growth
 from vizsla.baseline.drift import drifts
 from vizsla.baseline.fading import NEVER, Fading
 from vizsla.baseline.growth import Growth, Scope
+from vizsla.baseline.rule_hits import RuleHits
 from vizsla.baseline.withheld import places, slots
 from vizsla.engine import Engine
 from vizsla.engines import connect
 from vizsla.errors import BaselineError
 from vizsla.hunt.guarding import Guarded, counted, guarded
 from vizsla.hunt.knowledge import knowledge
-from vizsla.hunt.known import fired, look
+from vizsla.hunt.known import fired
+from vizsla.hunt.lasting import Grown, look_in
 from vizsla.hunt.learning import Learnt, learn, modelled, says, share_of
 from vizsla.hunt.scope import Progress, scans_of, steps
 from vizsla.ingest import ingest
@@ -64,28 +66,37 @@ def update(
     """
     store = BaselineStore(lake)
     before = store.load(name)
-    had = before.grows.scope if before.grows else Scope()
-    had_fading = before.grows.fading if before.grows else NEVER
-    asked = Scope(host or had.host, since or had.since, until or had.until)
+    about = before.grows.scope if before.grows else Scope()
+    faded = before.grows.fading if before.grows else NEVER
+    asked = Scope(host or about.host, since or about.since, until or about.until)
     with connect(engine, master) as computing:
         report = ingest(paths, lake, engine=computing, progress=progress) if paths else RunReport()
         found = _Fresh.of(lake, computing, before, asked)
-        parts: list[rarity.Tallied] = []
+        had: _Had | None = None
         if isinstance(found, _Fresh):
             try:
-                parts = store.tallies(name, found.grows)
+                had = _Had(before, store.tallies(name, found.grows), store.rule_hits(before))
             except BaselineError as error:
                 found = error.what
-        if isinstance(found, _Fresh):
+        if isinstance(found, _Fresh) and had is not None:
             grows = replace(found.grows, fading=found.grows.fading if fading is None else fading)
             found = replace(found, grows=grows)
-            return _grown(store, before, found, parts, rules, computing, report, progress, learn_all=learn_all)
+            return _grown(store, had, found, rules, computing, report, progress, learn_all=learn_all)
     learnt = learn(
-        (), lake, name, host=asked.host, since=asked.since, until=asked.until, rules=rules, fading=fading or had_fading,
+        (), lake, name, host=asked.host, since=asked.since, until=asked.until, rules=rules, fading=fading or faded,
         engine=engine, master=master, progress=progress,
     )  # fmt: skip
     report.unable += learnt.report.unable
     return replace(learnt, report=report, says=(f"learnt from all events again: {found}", *learnt.says))
+
+
+@dataclass(frozen=True, slots=True)
+class _Had:
+    """A baseline with all that it was learnt from: its tallies, and what rules met."""
+
+    baseline: Baseline
+    parts: Sequence[rarity.Tallied]
+    hits: RuleHits
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +141,8 @@ def _goes_on(had: datetime | None, asked: datetime | None) -> bool:
 
 def _grown(
     store: BaselineStore,
-    before: Baseline,
+    had: _Had,
     found: _Fresh,
-    parts: Sequence[rarity.Tallied],
     rules: Sequence[str],
     engine: Engine,
     report: RunReport,
@@ -140,14 +150,15 @@ def _grown(
     *,
     learn_all: bool,
 ) -> Learnt:
+    before, parts = had.baseline, had.parts
     with tempfile.TemporaryDirectory(prefix="vizsla-hits-") as folder:
-        # Rules may have come or changed since: what they meet in all events is looked for again.
         looking = knowledge(store.lake, analytics.chosen(), Path(folder), rules=rules)
         guard = Guarded(free=found.grows.withheld)
         if not learn_all:
             guard = guarded(engine, store.lake, before, found.scans, looking, Path(folder), progress)
         found = replace(found, grows=replace(found.grows, withheld=guard.held))
-        fresh = _counted(engine, found, guard, progress)
+        new = _new(found, guard)
+        fresh = rarity.tally(engine, new, found.grows.share, steps(progress, new, "learning"))
         others = {name for name, analytic in analytics.chosen().items() if not isinstance(analytic, Builtin)}
         settled = before.grows is not None and before.grows.fading == found.grows.fading and not guard.new
         if not fresh.events and others == set(before.analytics) and settled:
@@ -156,13 +167,13 @@ def _grown(
         share, fading = found.grows.share, found.grows.fading
         since = fading.since([*parts, fresh])
         tallied = growth.together([*parts, fresh], before.model.words, share, fading)
-        whole = [replace(scan, without=slots(places(guard.held)), since=_later(scan.since, since))
-                 for scan in found.whole]  # fmt: skip
-        met = [look(engine, whole, known, Path(folder), progress) for known in looking]
+        held = places(guard.held)
+        new, whole = _from(new, since), [replace(scan, without=slots(held)) for scan in _from(found.whole, since)]
+        met, hits = look_in(engine, Grown(whole, new, had.hits, since, held), looking, Path(folder), progress)
         model, played, seen = modelled(engine, whole, tallied, met, progress)
     report.unable += seen.unable
     played = counted(played, guard.held)
-    saved = store.save(before.name, model, played, seen.learnt, (found.grows, fresh), fired(met))
+    saved = store.save(before.name, model, played, seen.learnt, (found.grows, fresh), fired(met), hits)
     added = f"{fresh.events:,} events added to the {before.model.events:,} of version {before.version}"
     again = f"; learnt from all of them: {', '.join(sorted(seen.learnt))}" if seen.learnt else ""
     drifted = [drift.says() for drift in drifts(fading.left([*parts, fresh]), tallied.words)[:DRIFTS]]
@@ -182,21 +193,20 @@ def _unlearnt(guard: Guarded, before: Baseline) -> Iterator[str]:
         )
 
 
-def _counted(engine: Engine, found: _Fresh, guard: Guarded, progress: Progress | None) -> rarity.Tallied:
+def _new(found: _Fresh, guard: Guarded) -> list[Scan]:
     """What is new, without what is withheld; and what was withheld before and is so no more."""
     held, freed = places(guard.held), places(guard.free)
     fresh = [replace(scan, without=slots(held | freed)) for scan in found.scans]
-    tallied = rarity.tally(engine, fresh, found.grows.share, steps(progress, fresh, "learning"))
     back = slots(freed - held)
     if not back:
-        return tallied
+        return fresh
     first, last = min(since for _, since, _ in back), max(until for _, _, until in back)
-    freely = [
-        replace(scan, only=back, since=_later(scan.since, first), until=min(scan.until or last, last))
-        for scan in found.whole
-    ]
-    more = rarity.tally(engine, freely, found.grows.share)
-    return growth.together([tallied, more], {}, found.grows.share)
+    freely = [replace(scan, only=back, until=min(scan.until or last, last)) for scan in _from(found.whole, first)]
+    return fresh + freely
+
+
+def _from(scans: Sequence[Scan], since: datetime | None) -> list[Scan]:
+    return [replace(scan, since=_later(scan.since, since)) for scan in scans]
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:

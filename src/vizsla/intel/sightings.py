@@ -43,12 +43,18 @@ def seen_in(engine: Engine, lake: Lake, scans: Sequence[Scan]) -> Iterator[pa.Re
         if not len(found):
             continue
         held = pc.unique(found.column("_id"))
-        if scan.days is not None or scan.hosts is not None or scan.files != lake.scan(scan.table).files:
+        if _narrowed(scan) or scan.files != lake.scan(scan.table).files:
             held = _among(engine, scan, held.to_pylist())
             found = found.filter(pc.is_in(found.column("_id"), held))
         columns = {**{name: found.column(name) for name in found.column_names}, "by": found.column("indicator")}
         columns["keys"] = pa.nulls(len(found), HITS.field("keys").type)
         yield from pa.table([columns[f.name] for f in (*HITS, NAMED)], schema=HITS.append(NAMED)).to_batches()
+
+
+def _narrowed(scan: Scan) -> bool:
+    """Whether a scan leaves out rows of its files."""
+    asked = (scan.days, scan.since, scan.until, scan.hosts, scan.only, scan.taken)
+    return bool(scan.without) or any(one is not None for one in asked)
 
 
 def _among(engine: Engine, scan: Scan, ids: list[str]) -> pa.Array:

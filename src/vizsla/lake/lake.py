@@ -41,6 +41,7 @@ class Appended:
 
 
 Slot = tuple[str, datetime, datetime]  # a host, from a time on, until another
+Taken = tuple[tuple[str, tuple[str, ...]], ...]  # columns that all hold one of these values; '*': any but '' and '-'
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Scan:
     """A snapshot of a table, pruned: what an engine reads. Rows outside [since, until) must be filtered by the engine.
 
     `days` is the partition predicate (None: all days); `schema` holds every column of the table, `_day` included.
-    `rows` counts those of `files`: with since, until, hosts, only or without, an upper bound.
+    `rows` counts those of `files`: with since, until, hosts, only, without or taken, an upper bound.
     """
 
     table: str
@@ -62,6 +63,7 @@ class Scan:
     hosts: tuple[str, ...] | None = None
     only: tuple[Slot, ...] | None = None  # rows of these hosts at these times alone
     without: tuple[Slot, ...] = ()  # all rows but these
+    taken: tuple[Taken, ...] | None = None  # rows that any of these takes alone
 
 
 class Lake:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from vizsla import __version__
 from vizsla.analytics.rarity.encode import U64
 from vizsla.baseline.fired import fired_code
 from vizsla.hit import passes
@@ -49,9 +51,31 @@ class SigmaRules:
 
     def hits(self, engine: Engine, scans: Sequence[Scan], progress: Progress | None = None) -> Iterator[pa.RecordBatch]:
         """What the rules meet, table by table."""
-        made, self._unmatched = matchers(self.loaded.rules, scans, needed(self._correlations()))
-        self._tables = len(made)
+        return self.hits_of(self._known, engine, scans, progress)
+
+    def hits_of(
+        self, only: Collection[str], engine: Engine, scans: Sequence[Scan], progress: Progress | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """What these rules meet, table by table."""
+        chosen = [rule for name, rule in self._known.items() if name in only]
+        made, unmatched = matchers(chosen, scans, needed(self._correlations()))
+        self._unmatched = [one for one in self._unmatched if one.rule.id not in only] + unmatched
+        self._tables += len(made)
         yield from passes(engine, scans, made, "rules", progress)
+
+    def asked(self) -> Mapping[str, str]:
+        """By rule over single events: what it matches, whether its own hits are told, the fields that correlations ask
+        of them, and who matches."""
+        fields, silent = needed(self._correlations()), self.silent()
+        return {
+            name: json.dumps([rule.version, name in silent, fields.get(name), __version__])
+            for name, rule in self._known.items()
+            if rule.condition is not None
+        }
+
+    def parts(self) -> Collection[str]:
+        """The rules that correlations speak of."""
+        return needed(self._correlations()).keys()
 
     def _correlations(self) -> list[Rule]:
         return [rule for rule in self.loaded.rules if rule.correlation is not None]
@@ -72,8 +96,15 @@ class SigmaRules:
     def looked(self) -> U64:
         """The codes of the rules that were looked for."""
         left = {one.rule.id for one in self._unmatched}
-        codes = [fired_code(rule.id, rule.version) for name, rule in self._known.items() if name not in left]
-        return np.array(codes, dtype=np.uint64)
+        return self.codes([name for name in self._known if name not in left])
+
+    def answered(self) -> Set[str]:
+        """The rules over single events that some table could answer."""
+        return self.asked().keys() - {one.rule.id for one in self._unmatched}
+
+    def codes(self, only: Collection[str]) -> U64:
+        """The codes of these rules."""
+        return np.array([fired_code(name, self._known[name].version) for name in only], dtype=np.uint64)
 
     def unable(self) -> Sequence[Unable]:
         """Nothing where any rule could look somewhere; `notes` counts the others."""

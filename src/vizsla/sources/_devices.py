@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from vizsla.source import LogFile, Rejected
+from vizsla.source import Batch, LogFile, Rejected
 from vizsla.sources._encoding import utf8_stream
 from vizsla.sources._lines import TooLong, line_blocks
 from vizsla.sources._rows import printable
+from vizsla.sources._syslog import modified
 
 BLOCK = 1 << 20
 LOOKED_AT = 512  # bytes of a line in which the pattern stands
 SHARE = 0.8
+
+# Records as the parts that their pattern names, their offsets, the file's name, and when it was last written.
+Read = Callable[[pa.StructArray, npt.NDArray[np.int64], str, int], Iterator[Batch | Rejected]]
 
 
 def shows(head: bytes, pattern: re.Pattern[bytes], confidence: float) -> float:
@@ -36,3 +41,20 @@ def text_blocks(file: LogFile) -> Iterator[tuple[pa.Array, npt.NDArray[np.int64]
             else:
                 texts = [printable(line.decode("utf-8", "surrogateescape")).rstrip("\r") for line in block.lines]
                 yield pa.array(texts, pa.string()), np.array(block.offsets(), dtype=np.int64)
+
+
+def read_matched(file: LogFile, pattern: str, without: str, read: Read) -> Iterator[Batch | Rejected]:
+    """What `read` makes of the lines that meet the pattern, block by block; the others are told as `without`."""
+    written = modified(file)
+    for block in text_blocks(file):
+        if isinstance(block, Rejected):
+            yield block
+            continue
+        lines, places = block
+        found = pc.extract_regex(lines, pattern)
+        sound = found.is_valid().to_numpy(zero_copy_only=False)
+        blank = pc.equal(pc.utf8_trim_whitespace(lines), "").to_numpy(zero_copy_only=False)
+        for place in places[~sound & ~blank].tolist():
+            yield Rejected(f"{file.name}#{place}", without)
+        if sound.any():
+            yield from read(found.filter(pa.array(sound)), places[sound], file.name, written)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -31,26 +32,44 @@ SLUG = re.compile(r"[^a-z0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Columns that are joined with blanks to a time, and how it is written: 'auto', 'epoch_ms', 'clf', '%d/%b/%Y …'."""
+    """Columns that are joined with blanks to a time, and how it is written: 'auto', 'epoch_ms', 'clf', '%d/%b/%Y …'.
+
+    `where`: it is the time of those records alone that have one of these values in each of these columns.
+    """
 
     columns: tuple[str, ...]
     format: str = "auto"
+    where: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @classmethod
     def of(cls, said: Any, where: str) -> Clock:
-        """From a mapping: a column's name, or `{columns: […], format: …}`."""
+        """From a mapping: a column's name, or `{columns: […], format: …, where: {column: [value, …]}}`."""
         if isinstance(said, str):
             return cls((said,))
         if not isinstance(said, dict) or not (said.get("column") or said.get("columns")):
             raise SourceError("a time is a column's name or {column: …, format: …}", where=where)
         columns = said.get("columns") or [said["column"]]
-        return cls(tuple(columns), str(said.get("format", "auto")))
+        asked = said.get("where") or {}
+        if not isinstance(asked, dict):
+            raise SourceError("a time's `where` is {column: [value, …]}", where=where)
+        told = tuple((str(name), tuple(map(str, _listed(values)))) for name, values in asked.items())
+        return cls(tuple(columns), str(said.get("format", "auto")), told)
 
     def read(self, columns: Mapping[str, pa.Array], rows: int) -> Micros:
         """Microseconds since 1970 of every row, NONE where there is no time."""
         held = [columns[name] for name in self.columns if name in columns]
         if len(held) < len(self.columns):
             return np.full(rows, NONE, dtype=np.int64)
+        return np.where(self._asked(columns, rows), self._moments(held), NONE)
+
+    def _asked(self, columns: Mapping[str, pa.Array], rows: int) -> npt.NDArray[np.bool_]:
+        asked = np.ones(rows, dtype=bool)
+        for name, values in self.where:
+            found = pc.is_in(columns[name], pa.array(values)) if name in columns else None
+            asked &= False if found is None else np.asarray(found)
+        return asked
+
+    def _moments(self, held: Sequence[pa.Array]) -> Micros:
         text = held[0] if len(held) == 1 else pc.binary_join_element_wise(*held, " ")
         if self.format in SCALES:
             return numbers(text, SCALES[self.format])

@@ -11,7 +11,7 @@ from vizsla.sources._placing import slug
 
 HEADER = ("cef_version", "device_vendor", "device_product", "device_version", "signature_id", "name", "severity")
 COMMON = ("src", "dst", "spt", "dpt", "act", "suser", "duser", "msg", "rt", "request", "fname", "cat", "outcome")
-TIMES = ("rt", "deviceReceiptTime", "end", "start")
+TIMES = ("start", "end", "rt", "deviceReceiptTime")
 HOSTS = ("dvchost", "deviceHostName", "dvc", "deviceAddress")
 _FIRST = re.compile(rb"CEF:\s?\d+(\.\d+)?\|[^|]*\|[^|]*\|")
 _BAR = re.compile(r"(?<!\\)(?:\\\\)*\|")

@@ -16,11 +16,11 @@ import pyarrow.compute as pc
 
 from vizsla.source import Batch, Growth, LogFile, Rejected, TableSpec
 from vizsla.sources._cisco import MESSAGES, pairs, who_began
-from vizsla.sources._devices import shows, text_blocks
+from vizsla.sources._devices import read_matched, shows
 from vizsla.sources._lines import line_growth
 from vizsla.sources._marked import moments
 from vizsla.sources._rows import Rows, batch_of, placed
-from vizsla.sources._syslog import modified, ranks
+from vizsla.sources._syslog import ranks
 from vizsla.sources._times import timestamps
 
 _MARK = re.compile(rb"%(?:ASA|FTD|PIX|FWSM)-(?:[A-Za-z]+-)?[0-7]-\d{6}: ?\S")
@@ -61,25 +61,11 @@ class CiscoAsa:
         return line_growth(head)
 
     def read(self, file: LogFile) -> Iterator[Batch | Rejected]:
-        written = modified(file)
-        for block in text_blocks(file):
-            if isinstance(block, Rejected):
-                yield block
-            else:
-                yield from _read(*block, file.name, written)
+        yield from read_matched(file, _RECORD, "no message that begins like %ASA-6-302013:", _read)
 
 
-def _read(lines: pa.Array, places: npt.NDArray[np.int64], file: str, written: int) -> Iterator[Batch | Rejected]:
-    """The batches of one block of lines; lines that hold no message are told."""
-    found = pc.extract_regex(lines, _RECORD)
-    sound = found.is_valid().to_numpy(zero_copy_only=False)
-    blank = pc.equal(pc.utf8_trim_whitespace(lines), "").to_numpy(zero_copy_only=False)
-    for place in places[~sound & ~blank].tolist():
-        yield Rejected(f"{file}#{place}", "no message that begins like %ASA-6-302013:")
-    if not sound.any():
-        return
-    held = found.filter(pa.array(sound))
-    places = places[sound]
+def _read(held: pa.StructArray, places: npt.NDArray[np.int64], file: str, written: int) -> Iterator[Batch | Rejected]:
+    """The batches of one block of messages."""
     parts = {field.name: held.field(n) for n, field in enumerate(held.type)}
     columns = {**_header(parts.pop("before")), **{name: _filled(column) for name, column in parts.items()}}
     if columns["priority"].null_count < len(places):

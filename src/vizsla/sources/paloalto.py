@@ -16,14 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.source import Batch, Growth, LogFile, Rejected, TableSpec
-from vizsla.sources._devices import shows, text_blocks
+from vizsla.sources._devices import read_matched, shows
 from vizsla.sources._lines import line_growth
 from vizsla.sources._marked import moments
 from vizsla.sources._paloalto import TYPES, names
 from vizsla.sources._placing import slug
 from vizsla.sources._read_csv import Form, _by_arrow
 from vizsla.sources._rows import batch_of, placed, unique
-from vizsla.sources._syslog import modified
 from vizsla.sources._times import NONE, timestamps
 
 _TIME = r"\d{4}[/-]\d\d[/-]\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?"
@@ -74,25 +73,12 @@ class PaloAlto:
         return line_growth(head)
 
     def read(self, file: LogFile) -> Iterator[Batch | Rejected]:
-        written = modified(file)
-        for block in text_blocks(file):
-            if isinstance(block, Rejected):
-                yield block
-            else:
-                yield from _read(*block, file.name, written)
+        yield from read_matched(file, _RECORD, "no record like 1,2024/05/01 10:00:00,serial,TRAFFIC,end,…", _read)
 
 
-def _read(lines: pa.Array, places: npt.NDArray[np.int64], file: str, written: int) -> Iterator[Batch | Rejected]:
-    """The batches of one block of lines, by type; lines that hold no record are told."""
-    found = pc.extract_regex(lines, _RECORD)
-    sound = found.is_valid().to_numpy(zero_copy_only=False)
-    blank = pc.equal(pc.utf8_trim_whitespace(lines), "").to_numpy(zero_copy_only=False)
-    for place in places[~sound & ~blank].tolist():
-        yield Rejected(f"{file}#{place}", "no record like 1,2024/05/01 10:00:00,serial,TRAFFIC,end,…")
-    if not sound.any():
-        return
-    held = found.filter(pa.array(sound))
-    places, kinds = places[sound], held.field(2)
+def _read(held: pa.StructArray, places: npt.NDArray[np.int64], file: str, written: int) -> Iterator[Batch | Rejected]:
+    """The batches of one block of records, by type."""
+    kinds = held.field(2)
     hosts = pc.extract_regex(held.field(0), _HOST).field(0)
     records = held.field(1)
     for kind in pc.unique(kinds).to_pylist():

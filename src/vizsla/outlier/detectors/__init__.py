@@ -5,30 +5,31 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from functools import cache
 from typing import Any
 
 from vizsla.errors import UsageError
 from vizsla.outlier.detector import Detector, with_parameters
+from vizsla.plugin import Loading
 
 DEFAULT = "auto"
 PYOD = "pyod:"
 
 
 @cache
+def _loaded() -> Loading[type[Detector]]:
+    loading = Loading[type[Detector]]("detectors", _fault, UsageError)
+    loading.modules(__path__, __name__, "DETECTOR")
+    return loading
+
+
 def detectors() -> dict[str, type[Detector]]:
     """All detectors of this package by name."""
-    found: dict[str, type[Detector]] = {}
-    for module in pkgutil.iter_modules(__path__):
-        if module.name.startswith("_"):
-            continue
-        kind: type[Detector] = importlib.import_module(f"{__name__}.{module.name}").DETECTOR
-        if kind.name in found:
-            raise UsageError(f"two detectors are named {kind.name!r}", where=module.name)
-        found[kind.name] = kind
-    return dict(sorted(found.items()))
+    return _loaded().found
+
+
+def _fault(one: object) -> str:
+    return "" if isinstance(one, type) and isinstance(getattr(one, "name", None), str) else "it is no kind of detector"
 
 
 def detector(name: str = DEFAULT, **parameters: Any) -> Detector:
@@ -38,6 +39,9 @@ def detector(name: str = DEFAULT, **parameters: Any) -> Detector:
 
         return Pyod.named(name.removeprefix(PYOD), parameters)
     known = detectors()
+    why = _loaded().failed.get(f"{__name__}.{name}")
+    if why:
+        raise UsageError(f"the outlier model {name!r} cannot be used: {why}", fix=f"choose one of: {', '.join(known)}")
     if name not in known:
         raise UsageError(
             f"there is no outlier model {name!r}", fix=f"choose one of: {', '.join(known)}; or {PYOD}NAME of PyOD's"
