@@ -2,9 +2,9 @@
 
 Three looks at a start: its grandparent above parent and child, the ancestor above that one, and the step itself after
 the one or two before it under the same parent, unless that one starts things for others, in no order. Part of the
-surroundings are known without a look: what stands above the process below it, or under which parent a step is; that such
-a pair is foreign is told where that process started, by rarity. The surprise is how much less likely it is in its whole
-surroundings than in that part.
+surroundings is known without a look: what stands above the process below it, or under which parent a step is; that
+such a pair is foreign is told where that process started, by rarity. The surprise is how much less likely it is in its
+whole surroundings than in that part.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ LOOKS = ("grandparent", "ancestor", "next")
 class Look:
     """Starts of which something is known: their rows, what is judged, and its surroundings, the shortest first.
 
-    Where the longest surroundings say no more than those before them they are NOTHING. `known`: how many of them are known
-    without this look.
+    Where the longest surroundings say no more than those before them they are NOTHING. `known`: how many of them are
+    known without this look.
     """
 
     name: str
