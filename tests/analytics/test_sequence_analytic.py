@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,9 @@ def quiet(days: range) -> list[Event]:
     return events
 
 
-def found(tmp_path: Path, engine: Any, hunted: list[Event]) -> list[dict[str, Any]]:
-    baseline, hunt = lake_of(tmp_path / "baseline", quiet(range(6))), lake_of(tmp_path / "hunt", hunted)
+def found(tmp_path: Path, engine: Any, hunted: list[Event], more: Iterable[Event] = ()) -> list[dict[str, Any]]:
+    """What is observed by what quiet days, and more events, taught; the oddest first."""
+    baseline, hunt = lake_of(tmp_path / "baseline", [*quiet(range(6)), *more]), lake_of(tmp_path / "hunt", hunted)
     state = ANALYTIC.learn(engine, scans_of(baseline, engine))
     return observe(engine, scans_of(hunt, engine), ANALYTIC, state).sort_by([("score", "descending")]).to_pylist()
 
@@ -57,7 +58,8 @@ def test_what_is_as_always_is_quiet(tmp_path: Path, duckdb_engine) -> None:
 
 
 def test_a_foreign_grandparent_is_told_with_the_usual_one(tmp_path: Path, duckdb_engine) -> None:
-    rows = found(tmp_path, duckdb_engine, list(shell(START + 10 * DAY, "ws1", WORD, ROUND, "evil")))
+    prints = (e for day in range(6) for e in shell(START + (day * 24 + 9.5) * HOUR, "ws1", WORD, ("print.exe",), day))
+    rows = found(tmp_path, duckdb_engine, list(shell(START + 10 * DAY, "ws1", WORD, ROUND, "evil")), prints)
     assert all(row["pattern"].startswith("winword.exe > cmd.exe > ") for row in rows[:3])
     first = next(row for row in rows if row["pattern"] == "winword.exe > cmd.exe > ipconfig.exe")
     assert first["score"] > 4
@@ -66,6 +68,11 @@ def test_a_foreign_grandparent_is_told_with_the_usual_one(tmp_path: Path, duckdb
     )
     assert first["process_guid"] == guid(("evil", 0)).strip("{}")
     assert first["kind"] == "windows_sysmon:1"
+
+
+def test_a_foreign_parent_is_left_to_rarity_whatever_its_child_starts(tmp_path: Path, duckdb_engine) -> None:
+    rows = found(tmp_path, duckdb_engine, list(shell(START + 10 * DAY, "ws1", WORD, ROUND, "evil")))
+    assert max(row["score"] for row in rows) < 1
 
 
 def test_a_step_out_of_order_is_told_with_what_is_usual_and_drawn(tmp_path: Path, duckdb_engine) -> None:

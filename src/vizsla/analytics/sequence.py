@@ -1,9 +1,9 @@
 """Whose descendant a process is, and what came before it under the same parent.
 
 That an image is rare, or its parent, is what rarity tells. Here stands only what it cannot see: a grandparent that is
-foreign above this pair of parent and child, and a step that does not follow the steps before it. Each is scored by how
-much less likely it is in its place than anywhere, log2 P(step) - log2 P(step | what stands around it): what is rare
-everywhere counts nothing here, and what is at home elsewhere counts most.
+foreign above this pair of parent and child though at home above the parent, and a step that does not follow the steps
+before it. Each is scored by how much less likely it is in its place than in what is known of its place without this
+look (habits.py): what is rare everywhere counts nothing here, and what is at home elsewhere counts most.
 """
 
 from __future__ import annotations

@@ -105,7 +105,11 @@ class Habits:
         known = look.known
         alone = Smoothed(self.smoothed.levels[:known], self.smoothed.base).p(look.contexts[:known], look.symbol)
         placed = self.smoothed.p(look.contexts, look.symbol)
-        return np.asarray(np.maximum(np.log2(alone) - np.log2(placed), 0.0))
+        found = np.maximum(np.log2(alone) - np.log2(placed), 0.0)
+        if known > 1 and known <= len(self.smoothed.levels):
+            # What is foreign in the known part is told there, and is no more foreign for being looked at closely.
+            found = np.where(self.smoothed.levels[known - 1].counted(look.contexts[known - 1], look.symbol), found, 0.0)
+        return np.asarray(found)
 
     def usual(self, contexts: tuple[int, ...], symbol: int, most: int = 2) -> tuple[int, int, list[tuple[str, int]]]:
         """In the longest of these surroundings that was seen: how often, how often with this, and what most often."""
