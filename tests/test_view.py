@@ -11,7 +11,7 @@ import pytest
 
 from vizsla.errors import ViewError
 from vizsla.lake import Lake
-from vizsla.view import named, read, view_table, views
+from vizsla.view import epoch, named, read, view_table, views
 from vizsla.views.compile import Compiler
 from vizsla.views.grammar import parse
 
@@ -404,3 +404,12 @@ def test_a_mapping_that_is_wrong_is_named(mapping, says):
     with pytest.raises(ViewError, match=says) as caught:
         read("made", content)
     assert "made.yaml, windows_sysmon" in str(caught.value)
+
+
+def test_seconds_are_those_that_have_passed(each_engine):
+    whole = 1_770_000_000
+    micros = [0, 1, 499_999, 500_000, 999_999]
+    times = pa.table({"at": pa.array([whole * 1_000_000 + more for more in micros], pa.timestamp("us", tz="UTC"))})
+    events = ibis.memtable(times)
+    found = each_engine.collect(events.select(seconds=epoch(events["at"])))
+    assert found["seconds"].to_pylist() == [whole] * len(micros)

@@ -167,6 +167,11 @@ def view_of(engine: Engine, scans: Sequence[Scan], name: str, fields: Collection
     return ibis.union(*parts) if len(parts) > 1 else parts[0]
 
 
+def epoch(time: ir.TimestampValue) -> ir.IntegerValue:
+    """Whole seconds since 1970 that have passed; bare, DuckDB would round to the next where Spark cuts."""
+    return time.truncate("s").epoch_seconds().cast("int64")
+
+
 def _narrowed(scan: Scan, view: View, fields: Collection[str]) -> Scan:
     """A scan of those columns alone that these fields are made of: a wide table takes long to put into words."""
     from dataclasses import replace

@@ -13,6 +13,7 @@ import pytest
 from beacon_samples import Row, bursts, conn, every, lake_of
 from vizsla.analytic import Analytic
 from vizsla.analytics import registry
+from vizsla.analytics.long_connection import seconds
 from vizsla.beacon.tunnel import carried, domain_of
 from vizsla.engine import Engine
 from vizsla.hunt.observed import observe
@@ -111,3 +112,12 @@ def test_signatures_of_few_hosts(duckdb_engine: Engine, tmp_path: Path) -> None:
     rows = found(duckdb_engine, "rare_agent", tmp_path / "c", tmp_path / "d", http=(agents, agents + odd))
     assert rows[0]["pattern"] == "user agent Gopher/0"
     assert len({row["pattern"] for row in rows}) == 3  # a version of one or of two digits, and the other tool
+
+
+def test_durations_are_read_alike(each_engine: Engine) -> None:
+    import ibis
+
+    said = {"12.345": 12, "0.9": 0, "77": 77, ".5": None, "1e3": None, "-": None, "1234567890.1": None, "3.1.2": 3}
+    texts = ibis.memtable({"text": list(said)})
+    found = each_engine.collect(texts.select("text", n=seconds(texts["text"]))).to_pylist()
+    assert {row["text"]: row["n"] for row in found} == said

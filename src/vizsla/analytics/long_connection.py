@@ -121,7 +121,8 @@ def seconds(text: ir.StringValue) -> ir.IntegerValue:
     """Whole seconds of a duration as sensors write it ('12.345', '12'); null of what is none."""
     import ibis
 
-    whole = text.split(".")[0]
+    # Not split: to Spark a point is a regular expression.
+    whole = ibis.cases((text.contains("."), text.substr(0, text.find("."))), else_=text)
     sound = (whole.translate(DIGITS, "") == "") & whole.length().between(1, 9)
     return ibis.cases((sound, ibis.cases((sound, whole), else_=ibis.null("string")).cast("int64")),
                       else_=ibis.null("int64"))  # fmt: skip

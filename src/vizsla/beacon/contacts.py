@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from vizsla.analytic import Need
 from vizsla.nouns.event import HOST, ID, TIME
-from vizsla.view import TABLE, view_of
+from vizsla.view import TABLE, epoch, view_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -50,7 +50,7 @@ def named(engine: Engine, scans: Sequence[Scan]) -> ir.Table:
 
 def moment(time: ir.TimestampValue) -> ir.IntegerValue:
     """Tenths of a second since 1970, the same on every engine."""
-    return time.truncate("s").epoch_seconds().cast("int64") * TENTHS + time.millisecond().cast("int64") // 100
+    return epoch(time) * TENTHS + time.millisecond().cast("int64") // 100
 
 
 def _network(engine: Engine, scans: Sequence[Scan]) -> ir.Table:

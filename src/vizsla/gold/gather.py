@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from vizsla.nouns.event import HOST, ID, TIME
-from vizsla.view import TABLE, view_of
+from vizsla.view import TABLE, epoch, view_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -223,14 +223,14 @@ def _grouped(events: ir.Table, known: Mapping[str, ir.Value], slices: int = 1) -
     """What is alike within ten minutes (or `slices` times as long), as one row. Without a time or a name: none."""
     import ibis
 
-    micros = events[TIME].epoch_seconds().cast("int64")
+    seconds = epoch(events[TIME])
     columns = {name: known[name].cast("string") if name in known else ibis.null(str) for name in TEXTS}
     length = SLICE // 1_000_000 * slices
     shaped = events.select(
         host=events[HOST],
         at=events[TIME],
         id=events[ID],
-        slice=(micros - micros % length) // (SLICE // 1_000_000),
+        slice=(seconds - seconds % length) // (SLICE // 1_000_000),
         **columns,
     )
     shaped = shaped.filter(shaped["at"].notnull(), shaped["name"].notnull(), shaped["name"] != "")
@@ -238,5 +238,5 @@ def _grouped(events: ir.Table, known: Mapping[str, ir.Value], slices: int = 1) -
     grouped = shaped.group_by(keys).agg(
         n=shaped.count(), begin=shaped["at"].min(), end=shaped["at"].max(), id=shaped["id"].min()
     )
-    first, last = (grouped[name].epoch_seconds().cast("int64") * 1_000_000 for name in ("begin", "end"))
+    first, last = (epoch(grouped[name]) * 1_000_000 for name in ("begin", "end"))
     return grouped.mutate(first=first, last=last).drop("begin", "end")

@@ -19,7 +19,7 @@ from vizsla.analytic import observed
 from vizsla.calibration import Floats
 from vizsla.nouns.event import HOST, ID, TIME
 from vizsla.outlier.detectors.sampled_neighbours import SampledNeighbours
-from vizsla.view import TABLE, named, view_of
+from vizsla.view import TABLE, epoch, named, view_of
 
 if TYPE_CHECKING:
     from vizsla.engine import Engine
@@ -93,7 +93,7 @@ def _counted(engine: Engine, scans: Sequence[Scan], view: str, told: bool) -> An
     fields = {f.field for _, f in own if f.field} | {f.where[0] for _, f in own if f.where}
     events = view_of(engine, scans, view, sorted(fields))
     events = events.filter(events[HOST].notnull(), events[HOST] != "", events[TIME].notnull())
-    micros = events[TIME].epoch_seconds().cast("int64") * 1_000_000
+    micros = epoch(events[TIME]) * 1_000_000
     events = events.mutate(host=events[HOST], hour=micros // HOUR, micros=micros)
     columns: dict[str, Any] = {"n": events.count()}
     if told:

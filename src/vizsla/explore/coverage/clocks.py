@@ -18,6 +18,7 @@ from vizsla.declared import from_yaml
 from vizsla.explore.coverage.grid import Cells, HostHours, at_micros
 from vizsla.nouns.coverage import Clock
 from vizsla.nouns.event import DAY, HOST, ID, TIME, UNKNOWN_DAY
+from vizsla.view import epoch
 
 if TYPE_CHECKING:
     from vizsla.engine import Engine
@@ -174,7 +175,7 @@ def set_back(engine: Engine, scan: Scan) -> list[Clock]:
     sound = (text.translate("0123456789", "") == "") & text.length().between(1, 18)
     number = ibis.cases((sound, text), else_=ibis.null("string")).cast("int64")
     rows = table.filter(table[DAY] != UNKNOWN_DAY).select(
-        host=table[HOST], number=number, seconds=table[TIME].truncate("s").epoch_seconds().cast("int64"), id=table[ID]
+        host=table[HOST], number=number, seconds=epoch(table[TIME]), id=table[ID]
     )
     rows = rows.filter(rows["number"].notnull() & rows["host"].notnull())
     window = ibis.window(group_by="host", order_by=["number", "id"])
