@@ -21,7 +21,7 @@ from vizsla.engines import connect
 from vizsla.hunt.observed import observe
 from vizsla.hunt.scope import scans_of
 from vizsla.lake import Lake, Scan
-from vizsla.nouns.event import EVENT_FIELDS
+from vizsla.nouns.event import DAY, EVENT_FIELDS
 from vizsla.simulate.company import START
 from vizsla.testing import NEVER
 
@@ -88,11 +88,11 @@ def scanned(scans: Sequence[Scan], asked: dict[str, set[str]]) -> None:
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     for scan in scans:
-        names = sorted(asked.get(scan.table, set()) & set(scan.schema.names))
+        names = sorted((asked.get(scan.table, set()) & set(scan.schema.names)) - {DAY})  # a folder, no column of files
         kinds = {field.name: str(field.type) for field in scan.schema}
         reads = [f'sum(strlen("{n}"))' if kinds[n] in ("string", "large_string") else f'max("{n}")' for n in names]
         if reads:
-            what = f"SELECT {', '.join(reads)} FROM read_parquet(?, union_by_name=true, hive_partitioning=true)"
+            what = f"SELECT {', '.join(reads)} FROM read_parquet(?, union_by_name=true, hive_partitioning=false)"
             connection.execute(what, [list(scan.files)]).fetchall()
 
 
