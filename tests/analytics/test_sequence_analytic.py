@@ -90,6 +90,13 @@ def test_a_step_out_of_order_is_told_with_what_is_usual_and_drawn(tmp_path: Path
     assert "order" in says
 
 
+def test_the_consoles_that_windows_opens_are_no_steps(tmp_path: Path, duckdb_engine) -> None:
+    with_consoles = ("ipconfig.exe", "conhost.exe", "ping.exe", "conhost.exe", "tracert.exe")
+    rows = found(tmp_path, duckdb_engine, list(shell(START + 10 * DAY, "ws1", EXPLORER, with_consoles, "seen")))
+    assert sum(row["n"] for row in rows) == 7
+    assert max(row["score"] for row in rows) < 1
+
+
 def test_what_is_rare_everywhere_is_left_to_rarity(tmp_path: Path, duckdb_engine) -> None:
     rows = found(tmp_path, duckdb_engine, [process(START + 10 * DAY, "ws1", "C:\\odd.exe", "C:\\never.exe", key=1)])
     assert [row["score"] for row in rows] == [0.0]

@@ -20,7 +20,7 @@ from vizsla.analytics.rarity.fields import launchers
 from vizsla.calibration import Floats
 from vizsla.sequence.markov import Grams, Uniform
 from vizsla.sequence.smoothing import Counts, Smoothed
-from vizsla.sequence.starts import Starts
+from vizsla.sequence.starts import CONSOLE, Starts, called
 
 ORDER = 2
 LOOKS = ("grandparent", "ancestor", "next")
@@ -47,20 +47,15 @@ def looks(starts: Starts) -> tuple[Look, ...]:
     above, beyond = take(starts.parent, starts.up), take(starts.parent, further)
     before = starts.before
     earlier = np.where(before >= 0, before[before], -1) if len(starts) else before
-    known = starts.parent != NOTHING
-    ordered = known & (before >= 0) & ~np.isin(starts.parent, _without_order(starts.names))
+    known = (starts.parent != NOTHING) & ~np.isin(starts.image, called(starts.names, CONSOLE))
+    # What launchers start for others comes in no order that means anything.
+    ordered = known & (before >= 0) & ~np.isin(starts.parent, called(starts.names, launchers()))
     first, second = take(starts.image, before), take(starts.image, earlier)
     return (
         replace(_look(0, (above != NOTHING) & known, above, (), starts.parent, starts.image), known=2),
         replace(_look(1, (beyond != NOTHING) & known, beyond, (), above, starts.parent), known=2),
         _look(2, ordered, starts.image, (starts.parent,), first, second, ends=earlier < 0),
     )
-
-
-def _without_order(names: dict[int, str]) -> U64:
-    """The launchers among these images: what they start for others comes in no order that means anything."""
-    last = ((code, path.replace("\\", "/").rpartition("/")[2]) for code, path in names.items())
-    return np.array([code for code, name in last if name in launchers()], np.uint64)
 
 
 def _look(kind: int, where: np.ndarray, symbol: U64, given: tuple[U64, ...], near: U64, far: U64,

@@ -6,7 +6,7 @@ gives what it gives among others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ FIELDS = ("event.action", "event.code", "process.executable", "process.entity_id
           "process.parent.executable", "process.parent.entity_id", "process.parent.pid")  # fmt: skip
 DAY = 86_400_000_000  # microseconds
 AT_ONCE = 500_000  # starts that are held in memory
+# Windows starts one with every program of the console: it is no step of whoever started that.
+CONSOLE = frozenset(("conhost.exe",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,8 @@ class Starts:
 
     `table`: `_id`, `_host`, `_time`, `kind`, `guid`, `pid`; `names`: the shape of each code; `up`: the row of the
     parent's own start, -1 where it was not that day; `where`: one code per host, table and day; `session`: one code for
-    all that one parent started that day, NOTHING where the parent cannot be told; `before`: the row that came before in
-    it, -1 for the first.
+    all that one parent started that day, NOTHING where the parent cannot be told, and for a CONSOLE; `before`: the row
+    that came before in it, -1 for the first.
     """
 
     table: pa.Table
@@ -118,12 +120,19 @@ def _numbered(found: pa.Table) -> Starts:
     up = _parents(found, where, parent, image)
     by_guid, by_pid = _codes(found["parent_guid"]), _codes(found["parent_pid"])
     named = np.where(by_guid != NOTHING, by_guid, by_pid)
-    session = np.where(named != NOTHING, mixed(where, named, parent), NOTHING)
+    step = (named != NOTHING) & ~np.isin(image, called(names, CONSOLE))
+    session = np.where(step, mixed(where, named, parent), NOTHING)
     coded = pc.if_else(pc.is_valid(found["code"]), pc.binary_join_element_wise(found[TABLE], found["code"], ":"), None)
     kind = pc.coalesce(coded, found[TABLE])
     table = pa.table({ID: found[ID], HOST: found[HOST], TIME: found[TIME], "kind": kind, "guid": found["guid"],
                       "pid": found["pid"]})  # fmt: skip
     return Starts(table, names, image, parent, up, where, session, _before(session))
+
+
+def called(names: Mapping[int, str], wanted: Container[str]) -> U64:
+    """The codes of the images whose files are called so."""
+    last = ((code, path.replace("\\", "/").rpartition("/")[2]) for code, path in names.items())
+    return np.array([code for code, name in last if name in wanted], np.uint64)
 
 
 def _codes(column: pa.ChunkedArray) -> U64:
