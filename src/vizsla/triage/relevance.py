@@ -282,6 +282,8 @@ def _telling(patterns: Patterns) -> npt.NDArray[np.bool_]:
     if size <= FEW or any(name.lower() in TEXTS for name in patterns.columns):  # messages hold fields of their own
         return np.ones(size, dtype=bool)
     asked = sorted({c.fields for rule in rules for c in (*rule.all, *rule.any, *rule.none)})
+    if not asked:  # the kind alone implies it
+        return np.ones(size, dtype=bool)
     columns = {fields: _Column.of(patterns.first(fields), patterns.words) for fields in asked}
     programs = _program_fields(patterns.kind)
     alike = [column.place if fields in programs else column.filled for fields, column in columns.items()]
