@@ -50,7 +50,12 @@ FIRST = 50  # findings of a fold whose counts are checked
 TELLING = 32
 DAY, CLOCK, SLICE = 86_400.0, 2.0, 600
 TWICE, BOOTING = 5.0, 60.0  # seconds within which two logs tell of one start, the second of one program
-INSTALLED, INSTALLED_BY, INSTALLING = "windows_system:7045", "windows_security:4697", 60.0
+# What a log without sessions tells again: by table the column that names it, and Security's by its type of record.
+TOLD_AGAIN: dict[str, tuple[str, dict[str, str]]] = {
+    "windows_system": ("ImagePath", {"4697": "ServiceFileName"}),
+    "windows_taskscheduler": ("TaskName", {"4698": "TaskName", "4702": "TaskName"}),
+}
+AGAIN = 60.0  # seconds within which it does
 ABSENT = (None, "", "-")
 
 
@@ -117,7 +122,7 @@ class Tree:
 
     pids: dict[tuple[str, int], list[tuple[float, str]]] = field(default_factory=lambda: defaultdict(list))
     parents: dict[str, str] = field(default_factory=dict)
-    installed: list[dict[str, Any]] = field(default_factory=list)
+    acts: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def of(cls, lake: Lake) -> Tree:
@@ -137,11 +142,9 @@ class Tree:
             if row["EventID"] == "1":
                 begun.append((row, f"{row['_host']} {guid}", plain_guid(row["ParentProcessGuid"]),
                               number(row["ParentProcessId"]), row["ParentImage"]))  # fmt: skip
-        tree.installed = [
-            row
-            for row in told(lake, "windows_security", ("ServiceFileName", "SubjectLogonId"))
-            if row["EventID"] == "4697"
-        ]
+        acting = {event for _, events in TOLD_AGAIN.values() for event in events}
+        columns = ("ServiceFileName", "TaskName", "SubjectLogonId")
+        tree.acts = [row for row in told(lake, "windows_security", columns) if row["EventID"] in acting]
         for row in security:
             pid = number(row["NewProcessId"])
             if row["EventID"] != "4688" or not pid:
@@ -168,13 +171,19 @@ class Tree:
         when, code = held[max(bisect_right(held, (at + CLOCK, "￿")) - 1, 0)]
         return code if abs(when - at) < DAY else ""
 
-    def installations(self, host: str, program: str | None, at: float) -> list[dict[str, Any]]:
-        """Security's records of one program installed as a service within a minute."""
-        return [
+    def first_told(self, host: str, kind: str, native: Mapping[str, Any], at: float) -> dict[str, Any] | None:
+        """Security's record of what this one tells again, the nearest in time; None where there is none."""
+        column, events = TOLD_AGAIN.get(kind.partition(":")[0], ("", {}))
+        name = native.get(column)
+        alike = [
             row
-            for row in self.installed
-            if row["_host"] == host and row["ServiceFileName"] == program and abs(row["at"] - at) <= INSTALLING
+            for row in self.acts
+            if name
+            and row["_host"] == host
+            and abs(row["at"] - at) <= AGAIN
+            and row.get(events.get(row["EventID"])) == name
         ]
+        return min(alike, key=lambda row: abs(row["at"] - at)) if alike else None
 
     def root(self, code: str) -> str:
         followed = set()
@@ -187,10 +196,10 @@ class Tree:
         """The one thing that an event belongs to."""
         own, native, host = profile(event.table), event.native, event.host
         at = event.time.timestamp() if event.time else 0.0
-        alike = self.installations(host, native.get("ImagePath"), at) if kind == INSTALLED else []
-        if alike:
-            event_of = min(alike, key=lambda row: abs(row["at"] - at))
-            kind, own, native, at = INSTALLED_BY, profile("windows_security"), event_of, event_of["at"]
+        first = self.first_told(host, kind, native, at)
+        if first:
+            own, native, at = profile("windows_security"), first, first["at"]
+            kind = f"windows_security:{first['EventID']}"
         session = next(
             (native[c] for c in own.logon if (native.get(c) or "").lower() not in {*SHARED_LOGONS, "", "-"}), ""
         )
@@ -204,7 +213,7 @@ class Tree:
             return f"lineage {self.root(self.holder(host, pid, at) or f'{host} {pid} {at // DAY:g}')}"
         if session:
             return f"session {host} {session.lower()}"
-        if own.pair and kind not in (INSTALLED, INSTALLED_BY) and all(native.get(c) for c in own.pair):
+        if own.pair and all(native.get(c) for c in own.pair):
             return "pair " + " ".join(native[c] for c in own.pair)
         return f"place {host} {kind} {at // SLICE:g}"
 
