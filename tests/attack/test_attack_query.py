@@ -117,11 +117,11 @@ def test_an_interrupted_ingest_says_where_and_goes_on(tmp_path: Path) -> None:
     log = lines(tmp_path / "a.json", (event(i, CommandLine="x" * 300 + str(i)) for i in range(60_000)))
     command = [sys.executable, "-m", "vizsla.cli.main", "ingest", str(log), "--lake", str(tmp_path / "lake")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not (tmp_path / "lake" / "vizsla.json").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert b"Traceback" not in err, err
     if process.returncode:  # it was not done already
         assert process.returncode == 130, err

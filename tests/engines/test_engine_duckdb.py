@@ -73,7 +73,7 @@ def test_spread_works_from_a_script_without_guard(tmp_path: Path):
         print(sorted(r["item"] for b in DuckDB(2).spread(["a", "b", "c"], Where()) for r in b.to_pylist()))
         """)
     )
-    said = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=60).stdout
+    said = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=300).stdout
     assert said.strip() == "['a', 'b', 'c']"
 
 
