@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.common import Floats, Row, block_bootstrap, data, exit_code, shared, table
+from benchmarks.common import Floats, Row, block_bootstrap, data, exit_code, hosted, shared, table
 from benchmarks.haystack import Haystack
 from benchmarks.padding import RECORD, read
 from vizsla.analytics.rarity import model as rarity
@@ -167,10 +167,7 @@ def company(units: int, seed: int) -> Tallied:
         batches: dict[str, list[pa.RecordBatch]] = {}
         made = Tallied()
         for chunk in Company(HOSTS, days, seed, intrusion=False, stationary=True).chunks():
-            events = chunk.events
-            if "_host" not in events.schema.names:
-                events = events.append_column("_host", pa.repeat(pa.scalar(chunk.host.fqdn.lower()), events.num_rows))
-            batches.setdefault(chunk.table, []).append(events)
+            batches.setdefault(chunk.table, []).append(hosted(chunk.events, chunk.host.fqdn.lower()))
         made = tallied([Held(name, tuple(parts)) for name, parts in batches.items()])
         if sum(len(u["host"]) for u in made.units.values()) >= units:
             return made

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.calibration import LEVELS, MOST_E
 from benchmarks.common import Floats, Row, block_bootstrap, exit_code, table
+from benchmarks.cost import stamped
 from benchmarks.haystack import Haystack, opened, parser
 from benchmarks.padding import RECORD
 from vizsla import analytics
@@ -40,6 +42,7 @@ from vizsla.hunt.observed import observe
 from vizsla.hunt.scope import scans_of
 from vizsla.lake import Lake
 from vizsla.simulate import Company
+from vizsla.simulate.company import START
 from vizsla.triage.observed import SCORE, believable, units_of
 
 NAME = "calibration_each"
@@ -78,12 +81,12 @@ def asked(chosen: str | None) -> list[str]:
 
 
 def judged(
-    lake: Lake, known: dict[str, Calibrated], names: Sequence[str], spared: set[str]
+    lake: Lake, known: dict[str, Calibrated], names: Sequence[str], spared: set[str], since: datetime | None = None
 ) -> Iterator[tuple[str, Judged]]:
     """What each analytic says of a lake, without what rests on one of the spared events."""
     registry = analytics.registry()
     with connect("duckdb") as engine:
-        scans = scans_of(lake, engine)
+        scans = scans_of(lake, engine, since=since)
         for name in names:
             one = registry[name]
             if name not in known or isinstance(one, Builtin):
@@ -123,39 +126,25 @@ def captures(stack: Haystack, names: Sequence[str]) -> dict[str, Judged]:
     }
 
 
-def company(home: Path, hosts: int, days: range, of: int, seed: int) -> Lake:
-    """A lake of a quiet company's days, made where it is missing."""
-    if (home / "whole").exists():
-        return Lake.open(home)
+def company(home: Path, hosts: int, days: int, seed: int) -> Lake:
+    """A lake of a quiet company, made where it is missing."""
     lake = Lake.open(home, create=True)
-    made = 0
-    for chunk in Company(hosts, of, seed, intrusion=False, stationary=True).chunks():
-        if chunk.day not in days:
-            continue
-        events = chunk.events
-        if "_host" not in events.schema.names:
-            events = events.append_column("_host", pa.repeat(pa.scalar(chunk.host.fqdn.lower()), events.num_rows))
-        ids = [f"{made + n:032x}" for n in range(events.num_rows)]
-        made += events.num_rows
-        events = events.append_column("_id", pa.array(ids))
-        events = events.append_column("_day", pc.strftime(events["_time"], "%Y-%m-%d"))
-        lake.append({chunk.table: [events]})
-    lake.compact()
-    (home / "whole").touch()
+    if not (home / "whole").exists():
+        for part in stamped(Company(hosts, days, seed, intrusion=False, stationary=True)):
+            lake.append(part)
+        lake.compact()
+        (home / "whole").touch()
     return lake
 
 
 def simulated(work: Path, names: Sequence[str], hosts: int, days: int, seed: int) -> dict[str, Judged]:
     """Every analytic on the second half of a company's days, by the first."""
-    half = days // 2
-    base, later = (
-        company(work / "company" / f"{hosts}-{days}-{seed}" / part, hosts, span, days, seed)
-        for part, span in (("learnt", range(half)), ("judged", range(half, days)))
-    )
-    store = BaselineStore(base)
+    lake = company(work / "company" / f"{hosts}-{days}-{seed}", hosts, days, seed)
+    edge = datetime.combine(START + timedelta(days=days // 2), time(), UTC)
+    store = BaselineStore(lake)
     if NAME not in store.names():
-        learn([], base, NAME)
-    return dict(judged(later, dict(store.load(NAME).analytics), names, set()))
+        learn([], lake, NAME, until=edge)
+    return dict(judged(lake, dict(store.load(NAME).analytics), names, set(), since=edge))
 
 
 def rows_of(what: str, found: dict[str, Judged]) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 Floats = npt.NDArray[np.float64]
 RESAMPLES = 10_000
@@ -82,6 +83,13 @@ def block_bootstrap(sums: Floats, counts: Floats, seed: int = 7, share: float = 
         rates[i] = sums[chosen].sum() / max(1.0, counts[chosen].sum())
     low, high = np.quantile(rates, [(1 - share) / 2, (1 + share) / 2])
     return float(sums.sum() / counts.sum()), float(low), float(high)
+
+
+def hosted(events: pa.RecordBatch, host: str) -> pa.RecordBatch:
+    """Simulated events with the host they are of, where their log does not say it."""
+    if "_host" in events.schema.names:
+        return events
+    return events.append_column("_host", pa.repeat(pa.scalar(host), events.num_rows))
 
 
 def module(path: Path) -> ModuleType:

@@ -28,7 +28,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.stats import poisson
 
-from benchmarks.common import Floats, Row, block_bootstrap, data, exit_code, table
+from benchmarks.common import Floats, Row, block_bootstrap, data, exit_code, hosted, table
 from vizsla.calibration import Tail
 from vizsla.simulate import Company
 from vizsla.volume.counting import cells
@@ -71,8 +71,7 @@ def counted(hosts: int, days: int, seed: int) -> pa.Table:
 
 def _stamped(events: pa.RecordBatch, host: str) -> pa.RecordBatch:
     """Events with the columns of ours that counting asks for."""
-    if "_host" not in events.schema.names:
-        events = events.append_column("_host", pa.repeat(pa.scalar(host), events.num_rows))
+    events = hosted(events, host)
     return events.append_column("_id", pa.repeat(pa.scalar("0" * 32), events.num_rows))
 
 

@@ -45,6 +45,21 @@ class Explained(Protocol):
         ...
 
 
+class Summed:
+    """What was fitted, of which every score is the sum of its parts: what explains it cannot differ from it."""
+
+    __slots__ = ()
+
+    def parts(self, rows: Floats) -> Floats:
+        """What each column adds: (n, d) to (n, d)."""
+        raise NotImplementedError
+
+    def score(self, rows: Floats) -> Floats:
+        """The sums of the rows' parts."""
+        scores: Floats = self.parts(rows).sum(axis=1)
+        return scores
+
+
 @runtime_checkable
 class Stepped(Protocol):
     """A detector that must know how many rows a window has: its rows are windows, (n, steps x d), the oldest first."""

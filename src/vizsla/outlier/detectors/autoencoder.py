@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from vizsla.outlier.detector import Floats, drawn
+from vizsla.outlier.detector import Floats, Summed, drawn
 
 WIDEST = 10.0  # a column's value beyond this is fed in as this: one row must not own the loss
 BATCH, LEAST_STEPS = 128, 2_000
@@ -51,7 +51,7 @@ def bounded(rows: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fitted:
+class _Fitted(Summed):
     network: Any
 
     def parts(self, rows: Floats) -> Floats:
@@ -59,11 +59,6 @@ class _Fitted:
         copied = np.asarray(self.network.predict(bounded(rows))).reshape(rows.shape)
         missed: Floats = (rows - copied) ** 2
         return missed
-
-    def score(self, rows: Floats) -> Floats:
-        """Their sums."""
-        scores: Floats = self.parts(rows).sum(axis=1)
-        return scores
 
 
 DETECTOR = Autoencoder

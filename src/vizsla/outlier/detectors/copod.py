@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from vizsla.outlier.detector import Floats
+from vizsla.outlier.detector import Floats, Summed
 from vizsla.outlier.detectors._tails import Tails
 
 
@@ -24,7 +24,7 @@ class Copod:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fitted:
+class _Fitted(Summed):
     tails: Tails
 
     def parts(self, rows: Floats) -> Floats:
@@ -34,11 +34,6 @@ class _Fitted:
         skewed = np.where(sign < 0, left, np.where(sign > 0, right, left + right))
         chosen: Floats = np.maximum(skewed, (left + right) / 2)
         return chosen
-
-    def score(self, rows: Floats) -> Floats:
-        """Their sums."""
-        scores: Floats = self.parts(rows).sum(axis=1)
-        return scores
 
 
 DETECTOR = Copod

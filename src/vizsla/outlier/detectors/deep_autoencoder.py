@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vizsla.errors import UsageError
-from vizsla.outlier.detector import Floats, drawn
+from vizsla.outlier.detector import Floats, Summed, drawn
 from vizsla.outlier.detectors.autoencoder import bounded
 
 INSTALL = "pip install 'vizsla[deep]'"
@@ -42,7 +42,7 @@ class DeepAutoencoder:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fitted:
+class _Fitted(Summed):
     network: Any
 
     def parts(self, rows: Floats) -> Floats:
@@ -50,11 +50,6 @@ class _Fitted:
         copied = np.asarray(self.network.predict(bounded(rows).astype(np.float32), verbose=0), np.float64)
         missed: Floats = (rows - copied) ** 2
         return missed
-
-    def score(self, rows: Floats) -> Floats:
-        """Their sums."""
-        scores: Floats = self.parts(rows).sum(axis=1)
-        return scores
 
 
 def loaded(name: str) -> Any:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from vizsla.outlier.detector import Floats
+from vizsla.outlier.detector import Floats, Summed
 from vizsla.outlier.detectors._tails import Tails
 
 
@@ -28,7 +28,7 @@ class Ecod:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fitted:
+class _Fitted(Summed):
     tails: Tails
 
     def parts(self, rows: Floats) -> Floats:
@@ -39,11 +39,6 @@ class _Fitted:
         best = sides.sum(axis=2).argmax(axis=0)
         chosen: Floats = sides[best, np.arange(len(rows))]
         return chosen
-
-    def score(self, rows: Floats) -> Floats:
-        """The largest of the three sums."""
-        scores: Floats = self.parts(rows).sum(axis=1)
-        return scores
 
 
 DETECTOR = Ecod

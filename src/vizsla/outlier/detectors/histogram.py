@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from vizsla.outlier.detector import Floats
+from vizsla.outlier.detector import Floats, Summed
 
 FEWEST, MOST = 5, 50  # bins
 
@@ -57,17 +57,12 @@ def _column(values: Floats, bins: int) -> _Column:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fitted:
+class _Fitted(Summed):
     columns: tuple[_Column, ...]
 
     def parts(self, rows: Floats) -> Floats:
         """Surprisals by column, in bits."""
         return np.column_stack([column.of(rows[:, j]) for j, column in enumerate(self.columns)])
-
-    def score(self, rows: Floats) -> Floats:
-        """Their sums."""
-        scores: Floats = self.parts(rows).sum(axis=1)
-        return scores
 
 
 DETECTOR = Histogram

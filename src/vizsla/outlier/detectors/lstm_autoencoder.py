@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vizsla.errors import UsageError
-from vizsla.outlier.detector import Floats, drawn
+from vizsla.outlier.detector import Floats, Summed, drawn
 from vizsla.outlier.detectors.autoencoder import bounded
 from vizsla.outlier.detectors.deep_autoencoder import loaded
 
@@ -65,7 +65,7 @@ class LstmAutoencoder:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fitted:
+class _Fitted(Summed):
     network: Any
     made: LstmAutoencoder
 
@@ -79,11 +79,6 @@ class _Fitted:
             told = np.asarray(self.network.predict_on_batch(self.made._windows(given)), np.float64)
             missed[start : start + AT_ONCE] = (some - told[: len(some), ::-1].reshape(some.shape)) ** 2
         return missed
-
-    def score(self, rows: Floats) -> Floats:
-        """Their sums."""
-        scores: Floats = self.parts(rows).sum(axis=1)
-        return scores
 
 
 DETECTOR = LstmAutoencoder
