@@ -25,6 +25,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.nursery import Nursery
+
 RUN = """
 import sys
 from vizsla.ingest import ingest, run
@@ -35,61 +39,19 @@ lake = Lake.open(sys.argv[1], create=True)
 ingest([sys.argv[2]], lake)
 lake.compact()
 """
-
-
-# Runs ingests in forks of a process that has imported everything: what is killed is work, not the start of Python.
 NURSERY = """
-import os, signal, sys, time
 import deltalake, evtx, pyarrow.parquet
 from vizsla.ingest import ingest, run
 from vizsla.ingest.store import Store
 from vizsla.lake import Lake
 from vizsla.sources import registry
 registry()
-for line in sys.stdin:
-    lake, logs, workers, moment = line.rstrip().split("|")
-    begun, child = time.monotonic(), os.fork()
-    if not child:
-        os.setsid()
-        run.Store = lambda lake: Store(lake, table_bytes=1 << 16)
-        opened = Lake.open(lake, create=True)
-        ingest([logs], opened, workers=int(workers))
-        opened.compact()
-        os._exit(0)
-    code = None
-    while code is None and (not moment or time.monotonic() - begun < float(moment)):
-        done, status = os.waitpid(child, os.WNOHANG)
-        code = os.waitstatus_to_exitcode(status) if done else None
-        time.sleep(0.002)
-    if code is None:
-        os.killpg(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-    print("killed" if code is None else code, time.monotonic() - begun, flush=True)
+def work(lake, logs, workers):
+    run.Store = lambda lake: Store(lake, table_bytes=1 << 16)
+    opened = Lake.open(lake, create=True)
+    ingest([logs], opened, workers=int(workers))
+    opened.compact()
 """
-
-
-class Nursery:
-    """Where ingests are born and killed."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def run(self, lake: Path, logs: Path, workers: int = 0, moment: float | None = None) -> tuple[bool, float]:
-        """Whether an ingest was killed at that moment, in seconds, and how long it ran."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(lake, logs, workers, "" if moment is None else moment, sep="|", file=self._process.stdin, flush=True)
-        told, seconds = self._process.stdout.readline().split()
-        if told not in ("killed", "0"):
-            raise SystemExit("a run that was not killed failed")
-        return told == "killed", float(seconds)
-
-    def close(self) -> None:
-        """End it."""
-        self._process.kill()
-        self._process.wait()
 
 
 def start(lake: Path, logs: Path) -> subprocess.Popen[bytes]:
@@ -160,8 +122,8 @@ def growing(logs: Path, scratch: Path, moments: int, each: int, chance: random.R
     """Kill ingests of growing logs, and say how many lakes differ from that of one reading."""
     shutil.copytree(logs, scratch / "whole", copy_function=shutil.copyfile)
     hush(scratch / "whole")
-    nursery = Nursery()
-    _, needed = nursery.run(scratch / "undisturbed", scratch / "whole")
+    nursery = Nursery(NURSERY)
+    _, needed = nursery.run(scratch / "undisturbed", scratch / "whole", 0)
     expected = state(scratch / "undisturbed")
     print(f"undisturbed: {sum(n for n, _ in expected.values()):,} rows in {len(expected)} tables, {needed:.1f} s")
     kills = ended = wrong = 0
@@ -172,13 +134,14 @@ def growing(logs: Path, scratch: Path, moments: int, each: int, chance: random.R
         logs_now = Growing(logs, folder, each, chance)
         for step in range(each):
             logs_now.grow(step)
-            killed, _ = nursery.run(lake, folder, chance.choice((0, 0, 0, 2)), chance.uniform(0.0, 0.8) * needed)
+            workers, moment = chance.choice((0, 0, 0, 2)), chance.uniform(0.0, 0.8) * needed
+            killed, _ = nursery.run(lake, folder, workers, moment=moment)
             kills += killed
             ended += not killed
         for step in range(each, each + 2):  # what follows is not killed
             logs_now.grow(step)
             hush(folder)
-            nursery.run(lake, folder)
+            nursery.run(lake, folder, 0)
         same = state(lake) == expected
         wrong += not same
         print(f"{kills} kills, {ended} ended before: {'same rows' if same else 'ROWS DIFFER'}", flush=True)

@@ -13,7 +13,6 @@ import argparse
 import hashlib
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,6 +20,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.nursery import Nursery
 
 TABLE = "kills"
 ROWS = 20  # of one small file
@@ -59,51 +62,12 @@ def files(root: Path) -> int:
     return len(Lake.open(root).scan(TABLE).files)
 
 
-# Compacts in forks of a process that has imported everything and has done nothing with it.
 NURSERY = """
-import os, signal, sys, time
 import deltalake, pyarrow.parquet
 from vizsla.lake import Lake
-for line in sys.stdin:
-    lake, moment = line.rstrip("\\n").split("|")
-    begun, child = time.monotonic(), os.fork()
-    if not child:
-        Lake.open(lake).compact()
-        os._exit(0)
-    code = None
-    while code is None and (not moment or time.monotonic() - begun < float(moment)):
-        done, status = os.waitpid(child, os.WNOHANG)
-        code = os.waitstatus_to_exitcode(status) if done else None
-        time.sleep(0.0005)
-    if code is None:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-    print("killed" if code is None else code, time.monotonic() - begun, flush=True)
+def work(lake):
+    Lake.open(lake).compact()
 """
-
-
-class Nursery:
-    """Where compactions are born and killed."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def compact(self, root: Path, moment: float | None = None) -> tuple[bool, float]:
-        """Whether a compaction was killed at that moment, in seconds, and how long it ran."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(root, "" if moment is None else moment, sep="|", file=self._process.stdin, flush=True)
-        told, seconds = self._process.stdout.readline().split()
-        if told not in ("killed", "0"):
-            raise SystemExit("a compaction that was not killed failed")
-        return told == "killed", float(seconds)
-
-    def close(self) -> None:
-        """End it."""
-        self._process.kill()
-        self._process.wait()
 
 
 def build(root: Path, days: int, count: int) -> None:
@@ -134,11 +98,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     kills = wrong = ended = lakes = left = 0
     with tempfile.TemporaryDirectory(prefix="vizsla-kill-") as name:
         first, lake = Path(name) / "first", Path(name) / "lake"
-        nursery = Nursery()
+        nursery = Nursery(NURSERY)
         build(first, chosen.days, chosen.files)
         expected, many = sorted(ids(first)), files(first)
         shutil.copytree(first, lake)
-        _, needed = nursery.compact(lake)
+        _, needed = nursery.run(lake)
         few = files(lake)
         print(f"{len(expected):,} rows in {many:,} files; compacted to {few} in {needed:.2f} s", flush=True)
         if not few < many or ids(lake) != expected:
@@ -149,14 +113,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             lakes += 1
             killed = True
             while killed and kills < chosen.moments:
-                killed, _ = nursery.compact(lake, chance.uniform(0.0, needed))
+                killed, _ = nursery.run(lake, moment=chance.uniform(0.0, needed))
                 kills += killed
                 ended += not killed
                 left += killed and files(lake) == few  # killed after its commit, or too late
                 if ids(lake) != expected:
                     wrong += 1
                     print(f"kill {kills}: ROWS DIFFER", flush=True)
-            nursery.compact(lake)
+            nursery.run(lake)
             sound = ids(lake) == expected and files(lake) == few and appended_again(lake, chosen.days, chosen.files)
             wrong += not sound
             print(f"{kills} kills, {ended} ended before: {'same rows' if sound else 'ROWS DIFFER'}", flush=True)

@@ -146,6 +146,31 @@ def test_a_rule_s_evidence_says_what_it_is(alone: HuntResult) -> None:
     assert ("T1059.001", "execution") in {(a.technique, a.tactic) for a in finding.attack}
 
 
+def test_rules_that_meet_one_family_s_events_share_a_line(hunted: Path, tmp_path: Path) -> None:
+    """The strongest leads; the others are named, kept whole, and add no bits."""
+    other = """
+title: PowerShell out of Word
+id: 50000000-0000-4000-8000-000000000000
+level: low
+tags: [attack.initial-access, attack.t1566.001]
+logsource: {category: process_creation, product: windows}
+detection:
+  selection: {Image|endswith: '\\powershell.exe', ParentImage|endswith: '\\winword.exe'}
+  condition: selection
+"""
+    (tmp_path / "two.yml").write_text(RULES.split("---")[0] + "---" + other, encoding="utf-8")
+    result = run(hunted, rules=(str(tmp_path / "two.yml"),), analytics=("sigma",))
+    (finding,) = result.findings
+    (line,) = finding.evidence
+    assert line.rule
+    assert line.rule["title"] == "Encoded PowerShell"
+    assert [one["title"] for one in line.also] == ["PowerShell out of Word"]
+    assert line.why.endswith("; also met by rule 'PowerShell out of Word' (low)")
+    assert line.count == len(line.events) == 1  # both met one event
+    assert {a.technique for a in finding.attack} >= {"T1059.001", "T1566.001"}
+    assert {hit.name: hit.events for hit in result.hits} == {"Encoded PowerShell": 1, "PowerShell out of Word": 1}
+
+
 def test_a_correlation_names_the_events_that_made_it(alone: HuntResult) -> None:
     line = next(e for f in alone.findings for e in f.evidence if e.rule and e.rule["id"] == TWICE)
     assert {e.native["EventID"] for e in line.events} == {"1", "10"}

@@ -151,6 +151,7 @@ def _evidence_record(evidence: Evidence) -> Json:
         "reasons": [_reason_record(r) for r in evidence.reasons],
         "rule": None if evidence.rule is None else dict(evidence.rule),
         "indicator": None if evidence.indicator is None else dict(evidence.indicator),
+        "also": [dict(one) for one in evidence.also],
         "picture": None if evidence.picture is None else dict(evidence.picture),
         "events": [_event_record(e) for e in evidence.events],
     }
@@ -296,6 +297,7 @@ def _evidence(record: Mapping[str, Any]) -> Evidence:
         pattern_id=record.get("pattern_id", ""),
         rule=record.get("rule"),
         indicator=record.get("indicator"),
+        also=tuple(record.get("also", ())),
         picture=record.get("picture"),
     )
 

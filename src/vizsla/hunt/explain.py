@@ -17,8 +17,8 @@ from vizsla.nouns.event import ID, TIME
 from vizsla.triage import assemble, assets, budget, telling
 from vizsla.triage.attack import attacks_of
 from vizsla.triage.entities import entities_of
+from vizsla.triage.known import beside, wanted_ties
 from vizsla.triage.known import evidence as evidence_of_hits
-from vizsla.triage.known import wanted_ties
 from vizsla.triage.observed import analytic_of, is_hit
 from vizsla.triage.titles import title
 
@@ -86,13 +86,13 @@ def explain(
     chosen = [by_id[finding.id] for finding in findings]
     rows = assemble.lines(stage.ranked, chosen)
     events = assemble.picked(engine, scans, stage.tallied, stage.ranked, rows)
-    listed = [line for lines in rows.values() for line in lines]
+    listed = [one for lines in rows.values() for line in lines for one in (line, *line.folded)]
     named = telling.fetched(engine, scans, stage.seen.observed, stage.tallied, stage.ranked, listed)
     met = _hits(engine, scans, stage, listed)
     explained = {}
     for finding in findings:
         lines = rows[by_id[finding.id].episode]
-        evidence = tuple(met.get(id(line)) or _told(stage, line, events, named) for line in lines)
+        evidence = tuple(_of_hits(met, line) or _told(stage, line, events, named) for line in lines)
         times = sorted(e.time for line in evidence for e in line.events if e.time)
         ledger = [(line.why, line.bits) for line in evidence if line.bits]
         gain = (gains or {}).get(finding.id)
@@ -141,6 +141,12 @@ def _hits(engine: Engine, scans: Sequence[Scan], stage: Stage, listed: Sequence[
                 worth = one.worth[str(own[0]["by"])]
                 made[id(line)] = evidence_of_hits(worth, stage.ranked, line, own, events)
     return made
+
+
+def _of_hits(met: Mapping[int, Evidence], line: assemble.Line) -> Evidence | None:
+    """A line of hits with those folded into it; None where it is of no hits."""
+    made = met.get(id(line))
+    return beside(made, [met[id(one)] for one in line.folded if id(one) in met]) if made else None
 
 
 def _in_time(rows: list[dict[str, object]]) -> list[dict[str, object]]:

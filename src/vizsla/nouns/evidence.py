@@ -77,4 +77,5 @@ class Evidence:
     pattern_id: str = ""
     rule: Mapping[str, object] | None = None
     indicator: Mapping[str, object] | None = None
+    also: tuple[Mapping[str, object], ...] = ()  # other rules or indicators that met events of it, adding no bits
     picture: Mapping[str, object] | None = None  # what to draw, see charts/pictures/

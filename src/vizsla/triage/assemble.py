@@ -21,7 +21,7 @@ from vizsla.lake import Scan
 from vizsla.nouns import EventRef, Evidence
 from vizsla.nouns.event import HOST, ID, ORIGIN, TIME
 from vizsla.triage.episode import windows
-from vizsla.triage.observed import ALIKE, is_hit
+from vizsla.triage.observed import ALIKE, analytic_of, is_hit
 from vizsla.triage.reasons import reasons
 from vizsla.triage.replay import Ranked
 from vizsla.triage.titles import summary
@@ -169,11 +169,13 @@ class Line:
     bits: float  # what it adds to its finding
     count: int  # events
     also: tuple[int, ...] = ()  # of hits: places of the same in the finding's other instances
+    folded: tuple[Line, ...] = ()  # of hits: others of its family, which add nothing to it
 
 
 def lines(ranked: Ranked, chosen: Sequence[Pattern]) -> dict[int, list[Line]]:
     """The lines of the chosen episodes: one per family and analytic (and per rule or indicator that met some events),
-    the strongest first, by value and then surprisal. What a family says twice, it says on one line."""
+    the strongest first, by value and then surprisal. What a family says twice, it says on one line: what else met
+    events of a family is told on the line of its first hit."""
     lit, ties, scored = ranked.lit, ranked.ties, ranked.weigher.units
     counting = {int(p) for p in best(ranked)}
     wanted = {int(ranked.episodes.window[p.episode]): p.episode for p in chosen}
@@ -206,14 +208,31 @@ def lines(ranked: Ranked, chosen: Sequence[Pattern]) -> dict[int, list[Line]]:
             also = tuple(p for p in others.get(wanted[window], ()) if of(p) == own) if own[0] else ()
             count += int(sum(ties.n[lit.at[p]] for p in also))
             row = Line(kind_at(ranked, lead), tuple(shown), adds, count, also)
-            rows.append((-float(value[lead]), -float(surprisal[lead]), row.kind, row))
-        rows.sort(key=lambda r: r[:3])
-        kept = [row for v, _, _, row in rows if v < 0 or row.bits > 0] or [rows[0][3]]
+            rows.append((-float(value[lead]), -float(surprisal[lead]), -adds, row.kind, row))
+        rows.sort(key=lambda r: r[:4])
+        kept = _folded(ranked, [row for v, _, _, _, row in rows if v < 0 or row.bits > 0] or [rows[0][4]])
         # What counts is never cut: the ledger adds up to the finding's bits. Nor is what a rule or an indicator met.
         sure = [row.bits > 0 or is_hit(row.kind) for row in kept]
         room = LINES - sum(sure)
         made[wanted[window]] = [row for row, stays in zip(kept, sure, strict=True) if stays or (room := room - 1) >= 0]
     return made
+
+
+def _folded(ranked: Ranked, rows: Sequence[Line]) -> list[Line]:
+    """Hits that add nothing, on the line of their family's hit of the same analytic that does, or else of the first."""
+
+    def said(row: Line) -> tuple[str, int]:
+        return analytic_of(row.kind), int(ranked.ties.family[ranked.lit.at[row.places[0]]])
+
+    leads: dict[tuple[str, int], Line] = {}
+    for row in sorted((row for row in rows if is_hit(row.kind)), key=lambda row: row.bits <= 0):
+        leads.setdefault(said(row), row)
+    silent: dict[int, list[Line]] = defaultdict(list)
+    for row in rows:
+        if is_hit(row.kind) and row.bits <= 0 and (lead := leads[said(row)]) is not row:
+            silent[id(lead)].append(row)
+    gone = {id(row) for folded in silent.values() for row in folded}
+    return [replace(row, folded=tuple(silent.get(id(row), ()))) for row in rows if id(row) not in gone]
 
 
 def kind_at(ranked: Ranked, place: int) -> str:

@@ -161,13 +161,13 @@ def attack_of(evidence: Evidence) -> tuple[Attack, ...]:
 
 
 def _said(evidence: Evidence) -> Iterator[Attack]:
-    """The techniques that the rule or the indicator behind the evidence names."""
-    for what, told in (("rule", evidence.rule), ("indicator", evidence.indicator)):
-        named = told.get("techniques") if told else None
-        tags = told.get("tags") if told else None
+    """The techniques that the rules or the indicators behind the evidence name."""
+    what = "rule" if evidence.rule else "indicator"
+    for told in (evidence.rule or evidence.indicator or {}, *evidence.also):
+        named, tags = told.get("techniques"), told.get("tags")
         own = {str(tag).lower().removeprefix("attack.").replace("_", "-") for tag in tags or ()}  # type: ignore[attr-defined]
         for technique in named if isinstance(named, list | tuple) else ():
-            yield Attack(str(technique), _tactic(str(technique), own), f"{what} {told.get('id') if told else ''}")
+            yield Attack(str(technique), _tactic(str(technique), own), f"{what} {told.get('id', '')}")
 
 
 def _tactic(technique: str, tags: Collection[str]) -> str:

@@ -7,7 +7,7 @@ surprisal is its strength in bits: what its level or its confidence say, capped 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -24,10 +24,11 @@ from vizsla.triage.assemble import Line, event_ref
 from vizsla.triage.observed import ALIKE, SCORE, SPLIT, UNIT_SUM, Observed, host_codes, native
 from vizsla.triage.replay import Ranked
 from vizsla.triage.template import one_line
-from vizsla.triage.titles import MAX_SUMMARY
+from vizsla.triage.titles import MAX_SUMMARY, what_met
 
 Row = dict[str, object]
 VALUE = 120  # characters of a value that a sentence repeats
+NAMED = 3  # others that a line names
 TIE = "tie"  # the column of kept hits that says which tie each belongs to
 
 
@@ -228,4 +229,23 @@ def evidence(
         pattern_id=f"{code_of(about.id):016x}",
         rule=record if analytic == "sigma" else None,
         indicator=record if analytic == "intel" else None,
+    )
+
+
+def beside(line: Evidence, others: Sequence[Evidence]) -> Evidence:
+    """A line of hits with other hits of its family, which add nothing: it names them, and its events are theirs too."""
+    if not others:
+        return line
+    listed = {event.id: event for one in (line, *others) for event in one.events}
+    twice = sum(len(one.events) for one in (line, *others)) - len(listed)
+    names = [n for n in dict.fromkeys(shortened(what_met(one), VALUE) for one in others) if n != what_met(line)]
+    rest = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    said = f"; also met by {', '.join(names[:NAMED])}{rest}" if names else ""
+    return replace(
+        line,
+        why=shortened(line.why, MAX_SUMMARY - len(said)) + said,
+        reasons=tuple(reason for one in (line, *others) for reason in one.reasons),
+        events=tuple(sorted(listed.values(), key=lambda event: (event.time is None, event.time, event.id))),
+        count=sum(one.count for one in (line, *others)) - twice,
+        also=tuple(record for one in others if (record := one.rule or one.indicator)),
     )

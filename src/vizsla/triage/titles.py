@@ -113,7 +113,7 @@ def reason_text(reason: Reason) -> str:
 def rarity(evidence: Evidence) -> str:
     """How rare the most surprising part is: 'command line never seen; 0 of 312,441'. '' where nothing of it is rare."""
     if evidence.rule or evidence.indicator:
-        return shortened(visible(one_line(_met_by(evidence))), WHY)
+        return shortened(what_met(evidence), WHY)
     if evidence.analytic != "rarity" and evidence.reasons:
         return shortened(visible(one_line(evidence.why)), WHY)
     rare = [r for r in _surprising(evidence.reasons) if r.seen <= RARE * r.of]
@@ -127,12 +127,14 @@ def rarity(evidence: Evidence) -> str:
     return f"{field} seen {reason.seen:,} of {reason.of:,}"
 
 
-def _met_by(evidence: Evidence) -> str:
+def what_met(evidence: Evidence) -> str:
     """What known thing a hit is of."""
     if evidence.rule:
-        return f"rule '{evidence.rule.get('title', '')}' ({evidence.rule.get('level', '')})"
-    told = evidence.indicator or {}
-    return f"indicator {told.get('value', '')} ({told.get('type', '')})"
+        said = f"rule '{evidence.rule.get('title', '')}' ({evidence.rule.get('level', '')})"
+    else:
+        told = evidence.indicator or {}
+        said = f"indicator {told.get('value', '')} ({told.get('type', '')})"
+    return visible(one_line(said))
 
 
 def field_words(field: str) -> str:
