@@ -63,7 +63,7 @@ def sound(ran: Ran) -> None:
 
 def spawned(*args: str | Path, timeout: float = 240, **more: Any) -> subprocess.CompletedProcess[bytes]:
     """The command line, in a process of its own."""
-    command = [sys.executable, "-m", "vizsla.cli.main", *map(str, args)]
+    command = [sys.executable, "-m", "vizsla", *map(str, args)]
     return subprocess.run(command, capture_output=True, timeout=timeout, check=False, **more)
 
 

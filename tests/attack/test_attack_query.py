@@ -104,7 +104,7 @@ def test_conditions_that_cannot_be(lake: Path, where: str) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_error(lake: Path) -> None:
-    command = f"{sys.executable} -m vizsla.cli.main query 'select * from windows_sysmon, range(2000)' --top 100000 "
+    command = f"{sys.executable} -m vizsla query 'select * from windows_sysmon, range(2000)' --top 100000 "
     shell = f"{command} --format jsonl --lake {lake} | head -1; exit ${{PIPESTATUS[0]}}"
     ran = subprocess.run(["bash", "-c", shell], capture_output=True, timeout=120, check=False)
     assert ran.stdout.count(b"\n") == 1
@@ -115,7 +115,7 @@ def test_a_reader_that_goes_away_is_no_error(lake: Path) -> None:
 @pytest.mark.slow
 def test_an_interrupted_ingest_says_where_and_goes_on(tmp_path: Path) -> None:
     log = lines(tmp_path / "a.json", (event(i, CommandLine="x" * 300 + str(i)) for i in range(60_000)))
-    command = [sys.executable, "-m", "vizsla.cli.main", "ingest", str(log), "--lake", str(tmp_path / "lake")]
+    command = [sys.executable, "-m", "vizsla", "ingest", str(log), "--lake", str(tmp_path / "lake")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     deadline = time.monotonic() + 300
     while not (tmp_path / "lake" / "vizsla.json").exists() and time.monotonic() < deadline:

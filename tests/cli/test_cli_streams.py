@@ -17,7 +17,7 @@ from vizsla.hunt import hunt
 from vizsla.lake import Lake
 from vizsla.nouns import HuntRequest
 
-COMMAND = [sys.executable, "-m", "vizsla.cli.main"]
+COMMAND = [sys.executable, "-m", "vizsla"]
 
 
 @pytest.fixture(scope="module")

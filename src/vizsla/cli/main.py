@@ -81,7 +81,3 @@ def main() -> None:
     if guard.unread():
         code = guard.PIPE
     raise SystemExit(code)
-
-
-if __name__ == "__main__":
-    main()
