@@ -52,8 +52,8 @@ def test_the_texts_of_a_graph_read_on_any_ground_and_its_unusual_edges_stand_out
     texts = [e for e in root.iter() if e.tag.endswith("text")]
     assert {t.get("fill") for t in texts} == {INK}
     lines = [e for e in root.iter() if e.tag.endswith("line")]
-    widths = {line.get("stroke"): [float(e.get("stroke-width", 1)) for e in lines if e.get("stroke") == line.get("stroke")]
-              for line in lines}  # fmt: skip
+    widths = {colour: [float(e.get("stroke-width", 1)) for e in lines if e.get("stroke") == colour]
+              for colour in (INK, ACCENT)}  # fmt: skip
     assert min(widths[ACCENT]) > min(widths[INK])
     assert lines[-1].get("stroke") == ACCENT  # over the others
     place = next(g for g in root.iter() if long in "".join(g.itertext()) and g.tag.endswith("text")).get(

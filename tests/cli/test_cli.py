@@ -91,11 +91,6 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_the_package_runs_as_the_command_does() -> None:
-    done = subprocess.run([sys.executable, "-m", "vizsla", "--version"], check=True, capture_output=True, text=True)
-    assert done.stdout.startswith("vizsla ")
-
-
 def test_every_command_has_help() -> None:
     said = vizsla("--help").stdout
     for name in [*COMMANDS, *GROUPS]:

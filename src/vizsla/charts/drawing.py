@@ -116,7 +116,8 @@ def finish(chart: alt.Chart | alt.LayerChart | alt.FacetChart, *, width: int = W
     """Size and look, on a transparent ground so that it sits on light and dark pages."""
     return (
         chart.properties(width=width, height=height, background="transparent")
-        .configure(aria=False, font=FONT)  # the page describes the picture as a whole; a label for each bar is half a megabyte
+        # The page describes the picture as a whole; a label for each bar is half a megabyte.
+        .configure(aria=False, font=FONT)
         .configure_view(stroke=None)
         .configure_axis(
             labelColor=INK, titleColor=INK, gridColor=INK, gridOpacity=0.18, domainColor=INK, tickColor=INK,

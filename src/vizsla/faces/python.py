@@ -136,8 +136,8 @@ def run_hunt(request: HuntRequest, *, progress: Progress | None = None) -> HuntR
 def _found(baseline: str | None, lake: str | None) -> str | None:
     """A baseline by name: of the lake hunted in, or else of the default lake, where `vizsla learn` puts it.
 
-    So that new logs can be held against what was learnt without being mixed with it. Raises BaselineError where there is
-    none in either, before any log is read.
+    So that new logs can be held against what was learnt without being mixed with it. Raises BaselineError where
+    neither has it, before any log is read.
     """
     if baseline is None or (Path(baseline) / "meta.json").exists():
         return baseline
