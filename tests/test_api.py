@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import vizsla
-from vizsla.errors import LakeError, VizslaError
+from vizsla.errors import BaselineError, LakeError, VizslaError
 
 
 def test_importing_costs_nothing() -> None:
@@ -53,6 +53,21 @@ def test_a_lake_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.Mo
     assert made.root == tmp_path / "mine"
     assert vizsla.open_lake().root == made.root
     assert vizsla.open_lake(made) is made
+
+
+def test_a_baseline_that_is_nowhere_is_said_before_any_log_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIZSLA_LAKE", str(tmp_path / "mine"))
+    (tmp_path / "log.json").write_text("{}")
+    read: list[str] = []
+    with pytest.raises(BaselineError, match="no baseline 'quiet'") as error:
+        vizsla.hunt(tmp_path / "log.json", baseline="quiet", progress=lambda done, total, what: read.append(what))
+    assert error.value.where == str(tmp_path / "mine")
+    assert read == []
+    with pytest.raises(BaselineError) as error:
+        vizsla.hunt(tmp_path / "log.json", lake=str(tmp_path / "other"), baseline="quiet")
+    assert error.value.where == f"{tmp_path / 'other'} and {tmp_path / 'mine'}"
 
 
 def test_the_way_from_logs_to_tables(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -15,8 +16,8 @@ from faces import sample
 from vizsla import charts
 from vizsla.charts.drawing import bin_of, floored, picture
 from vizsla.charts.ledger import ledger_rows
-from vizsla.charts.place_and_hour import MOST_HOSTS
-from vizsla.charts.traffic import OTHERS
+from vizsla.charts.place_and_hour import MOST_HOSTS, _names
+from vizsla.charts.traffic import OTHERS, _columns
 from vizsla.nouns import Context, Cut, Finding, HuntResult
 
 DRAWN: dict[str, Callable[[HuntResult], Any]] = {
@@ -117,6 +118,36 @@ def test_the_heat_map_shows_the_strongest_hosts() -> None:
     assert len(hosts) == MOST_HOSTS
     assert "host59" in hosts
     assert "host1" not in hosts
+
+
+def test_labels_leave_out_the_domain_unless_it_tells_hosts_apart() -> None:
+    assert set(_names(["ws1.corp.example", "dc.a.example", "dc.b.example", "10.0.0.1"]).values()) == {
+        "ws1", "dc.a.example", "dc.b.example", "10.0.0.1",
+    }  # fmt: skip
+
+
+def test_counts_are_whole_and_times_stand_apart() -> None:
+    drawn = charts.svg(charts.score_distribution((1.0, 2.0, 2.01)))
+    assert re.findall(r">(\d)</text>", drawn) == ["0", "1", "2"]
+    one = sample.result(1).findings[0]
+    begins = [one.start + timedelta(hours=h) for h in range(0, 48, 5)]
+    drawn = charts.svg(charts.findings_over_time([dataclasses.replace(one, start=at) for at in begins]))
+    assert re.findall(r">(\d)</text>", drawn) == ["0", "1"]
+    # Twelve letters take some 70 pixels; none begins before the one to its left has ended.
+    texts = [e for e in ET.fromstring(drawn).iter() if re.match(r"\d\d \w{3} ", "".join(e.itertext()))]
+    before = {"start": 0.0, "middle": 35.0, "end": 70.0}
+    labels = [e for e in texts if e.tag.endswith("text") and e.get("opacity") != "0"]
+    places = [float(e.get("transform", "").removeprefix("translate(").partition(",")[0]) for e in labels]
+    begins_at = sorted(x - before[e.get("text-anchor", "start")] for x, e in zip(places, labels, strict=True))
+    assert len(begins_at) > 1
+    assert all(later - earlier > 75 for earlier, later in itertools.pairwise(begins_at))
+
+
+def test_a_legend_takes_no_room_from_the_bars() -> None:
+    spec = charts.traffic_by_peer(sample.result(3).traffic).to_dict()
+    assert spec["encoding"]["color"]["legend"]["orient"] == "top"
+    assert _columns(["x" * 42]) == 1
+    assert _columns(["10.0.0.1"]) > 3
 
 
 def test_hosts_that_look_alike_when_shortened_stay_apart() -> None:

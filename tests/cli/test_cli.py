@@ -230,9 +230,10 @@ def test_the_output_files_name_says_the_format(hunts: list[HuntRequest], logs: s
     starts = {"jsonl": '{"schema"', "json": "[", "csv": "rank,tier", "html": "<!doctype", "txt": "#"}
     assert text.startswith(starts[name.partition(".")[2]])
     assert not list(tmp_path.glob(".out*"))
+    assert done.stderr.count("written: ") == 1
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from vizsla.cli import console
 
     target = tmp_path / "out"
@@ -248,6 +249,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
     console.write([b"after"], target)
     assert target.read_text() == "after"
+    assert capsys.readouterr().err == f"written: {target}\n"
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

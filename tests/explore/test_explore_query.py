@@ -116,3 +116,12 @@ def test_too_much_memory_is_refused_and_not_taken(lake):
     said = subprocess.run([sys.executable, "-c", code, lake.root], capture_output=True, text=True, check=True).stdout
     assert "failed" in said
     assert int(said.split()[-1]) < 4 << 20  # KiB
+
+
+def test_a_table_that_is_not_there_is_said_with_where_to_look(lake):
+    with pytest.raises(UsageError, match="nope does not exist") as error:
+        query(lake, "select * from nope")
+    assert "vizsla views" in error.value.fix
+    with pytest.raises(UsageError) as error:
+        query(lake, "select 1 + 'x'")
+    assert error.value.fix == ""

@@ -79,6 +79,21 @@ def test_no_rows_are_said() -> None:
     assert "no rows" in render([arrow.renderable(events().slice(0, 0), 80)], 80)
 
 
+def test_columns_that_were_asked_for_stay_though_empty() -> None:
+    table = pa.table({"parent": pa.array([None], pa.string()), "program": ["7za.exe"], "code": pa.array([None])})
+    heads = render([arrow.renderable(table, 80, keep=["parent"])], 80).splitlines()[0].split()
+    assert heads == ["parent", "program"]
+
+
+def test_a_list_too_long_for_a_cell_loses_whole_items() -> None:
+    names = [f"field.number.{n:03}" for n in range(40)]
+    text = " ".join(render([arrow.renderable(pa.table({"view": ["x"], "fields": [names]}), 80)], 80).split())
+    assert "…" not in text
+    shown = [name for name in names if name in text]
+    assert 10 < len(shown) < 40
+    assert f"{shown[-1]} and {40 - len(shown)} more" in text
+
+
 def test_an_arrow_table_for_pipes() -> None:
     lines = [orjson.loads(line) for line in b"".join(arrow.chunks(events(), "jsonl")).splitlines()]
     assert lines[0]["time"] == "2020-09-20T21:04:00Z"

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from faces import sample
 from vizsla.faces import detail, footer, table, words
-from vizsla.nouns import Cut, HuntResult, Reading, RunReport
+from vizsla.nouns import Cut, HuntResult, Reading, RunReport, Unable
 from vizsla.safe import hidden
 
 WIDTHS = [60, 80, 100, 140, 200]
@@ -84,6 +84,22 @@ def test_the_footer_says_everything() -> None:
         "Two hosts have under a day of logs.",
     ):
         assert part in text
+
+
+def test_analytics_that_lack_the_same_share_a_line() -> None:
+    report = RunReport(
+        tables={"zeek_conn": 3},
+        unable=[Unable("volume", "two days"), Unable("beacon", "the view network"), Unable("sequence", "two days")],
+    )
+    lines = footer.report_lines(report)
+    assert "Could not run: volume, sequence, which lack two days." in lines
+    assert "Could not run: beacon, which lacks the view network." in lines
+
+
+def test_a_hunt_in_no_event_says_so_in_place_of_all_that_is_missing() -> None:
+    report = RunReport(empty_views=["http"], unable=[Unable("volume", "two days")], notes=["A note."])
+    assert footer.report_lines(report, hunted=True) == ["Hunted: no event.", "A note."]
+    assert len(footer.report_lines(report)) == 3
 
 
 def test_without_a_baseline_the_footer_says_what_cannot_be_seen() -> None:

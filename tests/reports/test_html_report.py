@@ -126,6 +126,23 @@ def test_findings_as_large_as_they_like_still_fit_and_say_what_is_left_out() -> 
     assert "more events" in page
 
 
+SERIES = {"chart": "series", "measure": "logons", "points": [["2026-01-01T00:00:00Z", 9, 0, 3]] * 40}
+
+
+def test_charts_of_evidence_stay_where_text_must_give_way() -> None:
+    result = sample.result(200)
+    finding = result.findings[0]
+    native = {f"Field{n}": "x" * 5000 for n in range(100)}
+    events = tuple(dataclasses.replace(finding.evidence[0].events[0], id=str(n), native=native) for n in range(30))
+    evidence = dataclasses.replace(finding.evidence[0], events=events)
+    large = dataclasses.replace(finding, evidence=(dataclasses.replace(evidence, picture=SERIES), *(evidence,) * 20))
+    every = tuple(dataclasses.replace(large, rank=n, id=f"{n:032x}") for n in range(1, 201))
+    page = html.page(dataclasses.replace(result, findings=every))
+    assert len(page.encode()) < 2_000_000
+    assert page.count("the band is what was expected") > 20
+    assert "its chart is left out, as the page would grow too large" in page
+
+
 def test_thousands_of_findings_are_listed_and_counted() -> None:
     one = sample.result(1)
     many = tuple(dataclasses.replace(one.findings[0], rank=n, id=f"{n:032x}") for n in range(1, 3001))

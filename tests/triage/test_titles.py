@@ -337,6 +337,8 @@ def test_summary_tells_what_is_usual():
         "command line x -enc AAAA with powershell.exe never seen in 312,441 events, on 0 of 5 hosts; "
         "usual: x -file (1,200); account ann seen 3 times in 312,441 events, on 1 of 5 hosts"
     )
+    alone = reason("User", raw="ann", seen=1, of=1, hosts=1, of_hosts=1)
+    assert reason_text(alone) == "account ann seen 1 time in 1 event, on 1 of 1 host"
     assert reason_text(reason(text="said\nalready")) == "said already"
     assert rarity(evidence("windows_sysmon:1")) == ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 560, 180
 INK = "#7d8590"  # reads on white and on black
 ACCENT = "#c2410c"
+FONT = "Liberation Sans, Arial, Helvetica, sans-serif"  # as wide as what drawings are measured with
 COLOURS: dict[Tier, str] = {
     "critical": "#b91c1c",
     "high": "#ea580c",
@@ -25,6 +26,8 @@ COLOURS: dict[Tier, str] = {
     "informational": "#94a3b8",
 }
 _LABEL = 42
+_MONTHS = timedelta(days=60)
+_FEW = 8  # counts that are all written on an axis
 _SVG = "{http://www.w3.org/2000/svg}"
 _ELEMENTS = frozenset(
     (
@@ -85,11 +88,27 @@ def iso(time: datetime) -> str:
     return utc(time).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def time_axis(channel: str) -> Any:
-    """The axis of time: UTC, the 24-hour clock, few labels."""
+def count_axis(most: float, values: Sequence[float] | None = None) -> Any:
+    """The axis of counts up to `most`: whole numbers, each once. (Vega's own, from two on, says 0, 1, 1, 2, 2.)"""
     import altair as alt
 
-    axis = alt.Axis(format="%d %b %H:%M", tickCount=6, labelOverlap=True, labelFlush=True)
+    if values is None and most <= _FEW:
+        values = [float(n) for n in range(int(most) + 1)]
+    return alt.Axis(format=",d", values=list(values) if values is not None else alt.Undefined)
+
+
+def time_axis(channel: str, times: Collection[datetime]) -> Any:
+    """The axis of these times: UTC, the 24-hour clock, few labels; over months the year in place of the hour."""
+    import altair as alt
+
+    long = bool(times) and max(times) - min(times) > _MONTHS
+    axis = alt.Axis(
+        format="%d %b %Y" if long else "%d %b %H:%M",
+        tickCount=6,
+        labelOverlap=True,
+        labelSeparation=12,
+        labelFlush=True,
+    )
     return alt.X(channel, title="time (UTC)", scale=alt.Scale(type="utc"), axis=axis)
 
 
@@ -97,7 +116,8 @@ def finish(chart: alt.Chart | alt.LayerChart | alt.FacetChart, *, width: int = W
     """Size and look, on a transparent ground so that it sits on light and dark pages."""
     return (
         chart.properties(width=width, height=height, background="transparent")
-        .configure(aria=False)  # the page describes the picture as a whole; a label for each bar is half a megabyte
+        # The page describes the picture as a whole; a label for each bar is half a megabyte.
+        .configure(aria=False, font=FONT)
         .configure_view(stroke=None)
         .configure_axis(
             labelColor=INK, titleColor=INK, gridColor=INK, gridOpacity=0.18, domainColor=INK, tickColor=INK,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from vizsla.charts.drawing import COLOURS, bin_of, data, finish, floored, iso, time_axis, utc
+from vizsla.charts.drawing import COLOURS, bin_of, count_axis, data, finish, floored, iso, time_axis, utc
 from vizsla.nouns import TIERS, Finding
 
 
@@ -21,14 +21,15 @@ def findings_over_time(findings: Sequence[Finding]) -> Any:
         {"from": iso(at), "to": iso(at + step), "tier": tier, "order": TIERS.index(tier), "findings": count}
         for (at, tier), count in sorted(counts.items())
     ]
+    most = max(Counter(at for at, _ in counts.elements()).values(), default=0)
     present = [t for t in TIERS if any(row["tier"] == t for row in rows)]
     chart = (
         alt.Chart(data(rows))
         .mark_bar()
         .encode(
-            x=time_axis("from:T"),
+            x=time_axis("from:T", times),
             x2="to:T",
-            y=alt.Y("sum(findings):Q", title="findings", axis=alt.Axis(tickMinStep=1, format=",d")),
+            y=alt.Y("sum(findings):Q", title="findings", axis=count_axis(most)),
             color=alt.Color(
                 "tier:N",
                 title=None,

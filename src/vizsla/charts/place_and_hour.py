@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from vizsla.charts.drawing import ACCENT, bin_of, data, finish, floored, iso, label, time_axis, utc
+from vizsla.faces.table import short
 from vizsla.faces.words import hosts
 from vizsla.nouns import Finding
 
@@ -38,7 +39,7 @@ def host_hours(findings: Sequence[Finding]) -> Any:
         alt.Chart(data(rows))
         .mark_rect(color=ACCENT)
         .encode(
-            x=time_axis("from:T"),
+            x=time_axis("from:T", [at for _, at in cells]),
             x2="to:T",
             y=alt.Y("host:N", title=None, sort=[names[h] for h in shown]),
             opacity=alt.Opacity("bits:Q", title="bits", scale=alt.Scale(range=[0.15, 1.0], zero=True), legend=None),
@@ -68,11 +69,13 @@ def _marks(finding: Finding) -> list[tuple[str, datetime, float]]:
 
 
 def _names(shown: Sequence[str]) -> dict[str, str]:
-    """Labels that stay different where shortening would make two hosts look alike."""
+    """Labels without domains, unless two hosts are then one; they stay different where shortening makes them alike."""
+    alone = Counter(short(host) for host in shown)
     names: dict[str, str] = {}
     for host in shown:
-        name, number = label(host), 2
+        plain = label(short(host) if alone[short(host)] == 1 else host)
+        name, number = plain, 2
         while name in names.values():
-            name, number = f"{label(host)} ({number})", number + 1
+            name, number = f"{plain} ({number})", number + 1
         names[host] = name
     return names

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from vizsla.charts.drawing import ACCENT, INK, data, finish
+from vizsla.charts.drawing import ACCENT, INK, count_axis, data, finish
 from vizsla.nouns import Cut
 
 _BINS = 40
@@ -20,8 +20,8 @@ def score_distribution(scores: Sequence[float], cut: Cut | None = None) -> Any:
     rows = _bins(scores)
     most = max((row["findings"] for row in rows), default=0)
     steep = most > _STEEP  # a thousand weak findings must not hide the three strong ones
-    values = [0.0] + [10.0**n for n in range(len(str(int(most))))] if steep else alt.Undefined
-    axis = alt.Axis(tickMinStep=1, format=",d", values=values)
+    values = [0.0] + [10.0**n for n in range(len(str(int(most))))] if steep else None
+    axis = count_axis(most, values)
     scale = alt.Scale(type="symlog" if steep else "linear")
     bars = (
         alt.Chart(data(rows))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from vizsla.charts.drawing import bin_of, data, finish, floored, iso, label, time_axis, utc
+from vizsla.charts.drawing import WIDTH, bin_of, data, finish, floored, iso, label, time_axis, utc
 
 MOST_PEERS = 8
 OTHERS = "all others"
@@ -45,16 +45,23 @@ def traffic_by_peer(traffic: pa.Table) -> Any:
         alt.Chart(data(rows))
         .mark_bar()
         .encode(
-            x=time_axis("from:T"),
+            x=time_axis("from:T", [at for at, _ in hours]),
             x2="to:T",
             y=alt.Y("sum(amount):Q", stack="zero", title=measure, axis=alt.Axis(format="~s")),
             color=alt.Color(
                 "peer:N",
-                title="peer",
+                title=None,
                 sort=names,
                 scale=alt.Scale(domain=names, range=_PALETTE[: max(1, len(names))]),
+                # Above, as long names beside it would leave the bars no room.
+                legend=alt.Legend(orient="top", columns=_columns(names), columnPadding=24),
             ),
             tooltip=["from:T", "peer:N", "amount:Q"],
         )
     )
     return finish(chart)
+
+
+def _columns(names: list[str]) -> int:
+    """As many columns of a legend as the chart is wide: a letter takes seven pixels, a symbol and its space thirty."""
+    return max(1, WIDTH // (7 * max(map(len, names), default=1) + 30))

@@ -83,6 +83,7 @@ def write(chunks: Iterable[bytes], output: Path | None) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+    say(f"written: {output}")
 
 
 def check_output(output: Path) -> None:

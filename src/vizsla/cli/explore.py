@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -78,7 +78,7 @@ def stack(
     table = python.stack(
         view, names, lake=lake_path(lake), by=by, host=host, user=user, since=start, until=end, limit=top
     )
-    deliver(table, format, output)
+    deliver(table, format, output, keep=names)
 
 
 def events(
@@ -232,8 +232,11 @@ def around_of(text: str) -> tuple[datetime | None, datetime | None]:
         raise UsageError("--around reaches beyond all calendars", where=f"--around {text}") from error
 
 
-def deliver(table: pa.Table, format: TableFormat | None, output: Path | None) -> None:
-    """An Arrow table in the format asked for, or the one that the file's name ends in."""
+def deliver(table: pa.Table, format: TableFormat | None, output: Path | None, *, keep: Collection[str] = ()) -> None:
+    """An Arrow table in the format asked for, or the one that the file's name ends in.
+
+    A table for people leaves out columns that are empty, but for those to `keep`.
+    """
     from vizsla.faces import arrow
 
     if format is None and output is not None:
@@ -244,8 +247,8 @@ def deliver(table: pa.Table, format: TableFormat | None, output: Path | None) ->
         console.write(arrow.chunks(table, chosen.value), output)
         return
     if output is None:
-        console.show(arrow.renderable(table, console.width()))
+        console.show(arrow.renderable(table, console.width(), keep))
         if table.num_rows == 0 and sys.stderr.isatty():
             console.say("no rows")
     else:
-        console.write([arrow.text(table).encode()], output)
+        console.write([arrow.text(table, keep=keep).encode()], output)

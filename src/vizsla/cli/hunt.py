@@ -214,8 +214,6 @@ def deliver(
 
     for line in (*lines(result), *result.advice):
         console.say(line)
-    if output is not None:
-        console.say(f"written: {output}")
 
 
 def chunks(result: HuntResult, format: Format) -> Iterator[bytes]:

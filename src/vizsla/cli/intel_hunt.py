@@ -93,8 +93,6 @@ def hunt(
         console.show(*parts(plan, console.width(), lake=lake or ""))
     else:
         console.write(_chunks(plan, chosen), output)
-        if output is not None:
-            console.say(f"written: {output}")
     raise typer.Exit(guard.DAMAGED if any(report.why for report in plan.reports) else guard.DONE)
 
 

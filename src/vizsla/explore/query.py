@@ -45,7 +45,12 @@ def query(lake: Lake, sql: str, *, limit: int | None = None, seconds: float = SE
                 result: pa.Table = connection.sql(statement).limit(ROWS if limit is None else limit).to_arrow_table()
             except duckdb.Error as error:
                 why = f"took longer than {seconds:g} seconds" if late.is_set() else _words(error)
-                raise UsageError(f"the query failed: {why}", where=sql) from error
+                fix = (
+                    "vizsla views names the views, vizsla coverage the tables"
+                    if isinstance(error, duckdb.CatalogException)
+                    else ""
+                )
+                raise UsageError(f"the query failed: {why}", where=sql, fix=fix) from error
         return result
 
 

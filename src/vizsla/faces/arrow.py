@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -40,10 +40,11 @@ _COUNTS = frozenset(
 )
 
 
-def renderable(table: pa.Table, width: int) -> RenderableType:
+def renderable(table: pa.Table, width: int, keep: Collection[str] = ()) -> RenderableType:
     """The table as a terminal shows it: numbers to the right, long text shortened, nothing parsed as markup.
 
-    Columns that hold nothing at all are left out; a row that has too many to fit is shown as a list of its fields.
+    Columns that hold nothing at all are left out, but for those to `keep`; a row that has too many to fit is shown as a
+    list of its fields.
     """
     from rich import box
     from rich.table import Table
@@ -51,7 +52,7 @@ def renderable(table: pa.Table, width: int) -> RenderableType:
 
     if table.num_rows == 0:
         return Text("no rows")
-    names = [n for i, n in enumerate(table.column_names) if table.column(i).null_count < table.num_rows]
+    names = [n for i, n in enumerate(table.column_names) if n in keep or table.column(i).null_count < table.num_rows]
     if not names:
         return Text(f"{table.num_rows} rows, all empty")
     if len(names) * 9 > width:
@@ -96,13 +97,22 @@ def _cell(name: str, value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.3f}".rstrip("0").rstrip(".")
     if isinstance(value, list | tuple):
-        return shortened(", ".join(_cell(name, v) for v in value), _CELL)
+        return _listed([_cell(name, v) for v in value])
     return shortened(visible(str(value)), _CELL)
 
 
-def text(table: pa.Table, width: int = 200) -> str:
+def _listed(items: list[str]) -> str:
+    """As many whole items as fit in a cell, and how many more there are."""
+    shown = len(items)
+    while shown > 1 and len(", ".join(items[:shown])) > _CELL:
+        shown -= 1
+    more = f" and {len(items) - shown:,} more" if shown < len(items) else ""
+    return shortened(", ".join(items[:shown]), _CELL) + more
+
+
+def text(table: pa.Table, width: int = 200, keep: Collection[str] = ()) -> str:
     """The same as plain text, for a file."""
-    return render([renderable(table, width)], width)
+    return render([renderable(table, width, keep)], width)
 
 
 def chunks(table: pa.Table, format: str) -> Iterator[bytes]:

@@ -21,6 +21,7 @@ _EVENTS = 30  # of the timeline
 _LINES = 40  # of evidence that are shown though they add nothing
 _SAID = 600  # of what an author says
 _FEW = 8  # entries of a list that an author gave
+_LEDGER = 120  # of a line of the ledger: "Why" has told it in full
 _TOLD = {
     "id": "id",
     "description": "says",
@@ -174,7 +175,7 @@ def _ledger(finding: Finding) -> Iterator[Text]:
     from rich.text import Text
 
     for line, value in finding.ledger:
-        yield Text(f"{words.signed(value):>9}  {visible(line)}")
+        yield Text(f"{words.signed(value):>9}  {shortened(visible(line), _LEDGER)}")
     yield Text(f"{words.bits(finding.bits):>9}  together", style="bold")
 
 

@@ -20,7 +20,7 @@ def lines(result: HuntResult) -> list[str]:
     told += cut_lines(result.cut)
     told += hits.lines(result.hits)
     known = {visible(n) for n in result.report.notes if result.run.learnt and n.startswith(result.run.learnt)}
-    return told + [line for line in report_lines(result.report) if line not in known]
+    return told + [line for line in report_lines(result.report, hunted=True) if line not in known]
 
 
 def cut_lines(cut: Cut) -> list[str]:
@@ -36,7 +36,7 @@ def cut_lines(cut: Cut) -> list[str]:
     return told + [visible(sentence) for sentence in cut.says if not sentence.startswith(same)]
 
 
-def report_lines(report: RunReport) -> list[str]:
+def report_lines(report: RunReport, *, hunted: bool = False) -> list[str]:
     """What was read, stored, known, rejected and why; unknown files; empty views; analytics unable to run."""
     told: list[str] = []
     if report.readings:
@@ -53,10 +53,23 @@ def report_lines(report: RunReport) -> list[str]:
     if report.tables:
         events = sum(report.tables.values())
         told.append(f"Hunted: {counted(events, 'event')} in {counted(len(report.tables), 'table')}.")
+    elif hunted:  # every view is empty, and each analytic lacks another of them, for this one reason
+        return [*told, "Hunted: no event.", *(visible(note) for note in report.notes)]
     if report.empty_views:
         told.append("Empty views: " + ", ".join(visible(v) for v in report.empty_views) + ".")
-    told += [f"Could not run: {visible(u.analytic)}, which lacks {visible(u.missing)}." for u in report.unable]
+    told += _unable(report)
     return told + [visible(note) for note in report.notes]
+
+
+def _unable(report: RunReport) -> list[str]:
+    """What could not run, a line for each reason: on one day of logs sixteen analytics lack the same."""
+    lacking: dict[str, list[str]] = {}
+    for one in report.unable:
+        lacking.setdefault(visible(one.missing), []).append(visible(one.analytic))
+    return [
+        f"Could not run: {', '.join(names)}, which {'lacks' if len(names) == 1 else 'lack'} {missing}."
+        for missing, names in lacking.items()
+    ]
 
 
 def _read_line(report: RunReport) -> str:

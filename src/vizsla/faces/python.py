@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vizsla.errors import UsageError
+from vizsla.errors import BaselineError, UsageError
 from vizsla.lake import Lake
+from vizsla.lake.folder import MARK
 from vizsla.nouns import Budget, Finding, HuntRequest, HuntResult, RunReport
 from vizsla.nouns.finding import Tier
 from vizsla.nouns.hunt import Order
@@ -135,17 +136,27 @@ def run_hunt(request: HuntRequest, *, progress: Progress | None = None) -> HuntR
 def _found(baseline: str | None, lake: str | None) -> str | None:
     """A baseline by name: of the lake hunted in, or else of the default lake, where `vizsla learn` puts it.
 
-    So that new logs can be held against what was learnt without being mixed with it.
+    So that new logs can be held against what was learnt without being mixed with it. Raises BaselineError where
+    neither has it, before any log is read.
     """
-    home = _default()
-    if baseline is None or (Path(baseline) / "meta.json").exists() or not home.is_dir():
+    if baseline is None or (Path(baseline) / "meta.json").exists():
         return baseline
     from vizsla.baseline import BaselineStore
 
     named = baseline.partition("@")[0]
-    own = lake is not None and Path(lake).is_dir() and named in BaselineStore(open_lake(lake)).names()
-    store = BaselineStore(open_lake(home))
-    return str(store.folder(baseline)) if not own and named in store.names() else baseline
+    places = [Path(lake), _default()] if lake is not None else [_default()]
+    known: list[str] = []
+    for place in places:
+        if (place / MARK).exists():
+            store = BaselineStore(open_lake(place))
+            if named in store.names():
+                return baseline if place is places[0] and lake is not None else str(store.folder(baseline))
+            known += store.names()
+    raise BaselineError(
+        f"there is no baseline {baseline!r}",
+        where=" and ".join(dict.fromkeys(str(place.resolve()) for place in places)),
+        fix=f"choose one of: {', '.join(dict.fromkeys(known))}" if known else "vizsla learn PATH makes one",
+    )
 
 
 def learn(

@@ -124,7 +124,7 @@ def prevalence(reason: Reason) -> str:
 def rests_on(run: Run) -> tuple[str, ...]:
     """What the ranking rests on, in sentences, and what it therefore cannot show."""
     if not run.baseline and not run.host_days:
-        return ("There was nothing to learn from: no event with a host and a time was found.",)
+        return ("There was nothing to learn from: no event with a host and a time is in what was asked for.",)
     extent = f"{counted(run.hosts, 'host')}, {counted(run.host_days, 'host-day')}"
     span = period(run.learnt_from, run.learnt_to) if run.learnt_from or run.learnt_to else ""
     source = f"baseline {run.baseline}" if run.baseline else "these events themselves"

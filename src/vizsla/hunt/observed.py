@@ -30,7 +30,7 @@ from vizsla.triage.observed import SCORE, Observed, believable, host_codes, obse
 
 SHORT = "events on two days or more, to learn on one half and calibrate on the other"
 ADVICE = "docs/analytics.md says what an analytic yields"
-AGAIN = "a place in the baseline: learn again with it installed"
+AGAIN = "a place in the baseline: learn again, with it installed and from two days or more"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 MOST_BYTES = 1_950_000
-PICTURED = 40  # findings whose evidence is drawn: a drawing takes some 30 ms
+PICTURES = 3  # of one finding's evidence
+DRAWN_BYTES = 500_000  # of all findings' pictures: some sixty, of 30 ms each. They say in one look what lines of fields
+# do not, so a page is made to fit by less text.
+_NO_ROOM = ": its chart is left out, as the page would grow too large"
 _TITLE = 600
 _CONTEXT = 1000  # characters around what is shown in which a secret is recognised
 
@@ -50,18 +53,17 @@ class Limits:
     fields: int = 40
     value: int = 600
     nodes: int = 60
-    pictures: int = 3
 
 
 # From generous to bare: the first under MOST_BYTES is taken.
 LEVELS = (
     Limits(),
-    Limits(evidence=12, reasons=6, usual=3, events=10, fields=30, value=400, nodes=40, pictures=2),
-    Limits(evidence=8, reasons=5, usual=3, events=5, fields=20, value=240, nodes=25, pictures=1),
-    Limits(evidence=5, reasons=4, usual=2, events=2, fields=12, value=160, nodes=15, pictures=1),
-    Limits(evidence=3, reasons=3, usual=1, events=1, fields=6, value=120, nodes=10, pictures=0),
-    Limits(told=100, listed=500, evidence=3, reasons=3, usual=1, events=1, fields=4, value=80, nodes=8, pictures=0),
-    Limits(told=20, listed=200, evidence=2, reasons=2, usual=1, events=1, fields=4, value=80, nodes=8, pictures=0),
+    Limits(evidence=12, reasons=6, usual=3, events=10, fields=30, value=400, nodes=40),
+    Limits(evidence=8, reasons=5, usual=3, events=5, fields=20, value=240, nodes=25),
+    Limits(evidence=5, reasons=4, usual=2, events=2, fields=12, value=160, nodes=15),
+    Limits(evidence=3, reasons=3, usual=1, events=1, fields=6, value=120, nodes=10),
+    Limits(told=100, listed=500, evidence=3, reasons=3, usual=1, events=1, fields=4, value=80, nodes=8),
+    Limits(told=20, listed=200, evidence=2, reasons=2, usual=1, events=1, fields=4, value=80, nodes=8),
 )
 
 
@@ -73,7 +75,7 @@ def page(result: HuntResult, *, title: str = "Vizsla: findings") -> str:
         "title": title,
         "result": result,
         "pictures": pictures(result),
-        "drawn": drawn(result.findings, LEVELS[0].pictures),
+        "drawn": drawn(result.findings),
         "tiers": [(t, n) for t in TIERS if (n := sum(f.tier == t for f in result.findings))],
         "techniques": Counter(a.technique for f in result.findings for a in {*f.attack}).most_common(12),
         "end": footer.lines(result),
@@ -145,21 +147,27 @@ def pictures(result: HuntResult) -> list[tuple[str, str, Markup]]:
     return [(heading, says, _trusted(charts.svg(chart))) for heading, says, chart in drawn]
 
 
-def drawn(findings: Sequence[Finding], most: int) -> dict[str, list[tuple[str, Markup]]]:
+def drawn(findings: Sequence[Finding]) -> dict[str, list[tuple[str, Markup]]]:
     """By finding, the charts that the evidence of the first of them brings: what each shows, and the drawing.
 
-    What cannot be drawn is said in its place.
+    What cannot be drawn, or is too much for a page, is said in its place.
     """
     shown: dict[str, list[tuple[str, Markup]]] = {}
-    for finding in findings[:PICTURED]:
-        for evidence in [e for e in finding.evidence if e.picture is not None][:most]:
-            try:
-                says, chart = charts.draw(evidence.picture or {})
-                told = f"{evidence.analytic}: {says}", _trusted(charts.svg(chart))
-            except ValueError as error:
-                told = f"{evidence.analytic} brought a chart that cannot be drawn: {error}", _trusted("")
-            shown.setdefault(finding.id, []).append(told)
+    room = DRAWN_BYTES
+    for finding in findings[: LEVELS[0].told]:
+        for evidence in [e for e in finding.evidence if e.picture is not None][:PICTURES]:
+            says, drawing = _drawing(evidence.picture or {}) if room > 0 else (_NO_ROOM, "")
+            room -= len(drawing)
+            shown.setdefault(finding.id, []).append((f"{evidence.analytic}{says}", _trusted(drawing)))
     return shown
+
+
+def _drawing(picture: Mapping[str, Any]) -> tuple[str, str]:
+    try:
+        says, chart = charts.draw(picture)
+        return f": {says}", charts.svg(chart)
+    except ValueError as error:
+        return f" brought a chart that cannot be drawn: {error}", ""
 
 
 def environment() -> Environment:

@@ -110,7 +110,7 @@ def _seen_before(finding: Finding) -> Iterator[str]:
         seen = [r for r in evidence.reasons if r.seen > 0]
         if seen and len(seen) == len(evidence.reasons):
             top = max(seen, key=lambda r: r.surprisal)
-            hosts = f" on {top.hosts:,} of {top.of_hosts:,} hosts" if top.of_hosts else ""
+            hosts = f" on {top.hosts:,} of {top.of_hosts:,} host{'s' * (top.of_hosts != 1)}" if top.of_hosts else ""
             often = f"was seen {_times(top.seen)} before{hosts}"
             yield f"Rare, not new: even the rarest part ({field_words(top.field)}) {often}."
             return

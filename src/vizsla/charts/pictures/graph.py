@@ -14,6 +14,7 @@ from vizsla.charts.pictures import number_of, rows_of
 
 SAYS = "Who reaches what, from left to right; the unusual edges stand out, the others are thicker the more usual."
 ROW = 26  # pixels
+UNUSUAL = 2.5  # pixels: an edge that was there once must not be the thinnest
 DEEPEST = 12  # columns
 
 
@@ -26,19 +27,26 @@ def draw(picture: Mapping[str, Any]) -> Any:
         if not isinstance(source, str) or not isinstance(target, str) or not isinstance(unusual, bool):
             raise ValueError("an edge is no two names, a number and whether it is unusual")
         edges.append((label(source), label(target), number_of(times), unusual))
+    edges.sort(key=lambda edge: edge[3])  # those that matter are drawn over the others
     place = places([(source, target) for source, target, _, _ in edges])
     rows = [{"x": place[a][0], "y": place[a][1], "x2": place[b][0], "y2": place[b][1], "times": n, "unusual": new,
              "from": a, "to": b} for a, b, n, new in edges]  # fmt: skip
     names = [{"name": name, "x": x, "y": y} for name, (x, y) in place.items()]
-    axis: dict[str, Any] = {"axis": None, "scale": alt.Scale(zero=False, padding=30)}
+    # Names stand centred over their dots: half the longest must fit beside the outermost.
+    beside = max(30, 3.5 * max(map(len, place)))
+    x_axis: dict[str, Any] = {"axis": None, "scale": alt.Scale(zero=False, padding=beside)}
+    y_axis: dict[str, Any] = {"axis": None, "scale": alt.Scale(zero=False, padding=30)}
     lines = alt.Chart(data(rows)).mark_rule().encode(
-        x=alt.X("x:Q", **axis), y=alt.Y("y:Q", **axis), x2="x2:Q", y2="y2:Q",
+        x=alt.X("x:Q", **x_axis), y=alt.Y("y:Q", **y_axis), x2="x2:Q", y2="y2:Q",
         color=alt.Color("unusual:N", scale=alt.Scale(domain=[False, True], range=[INK, ACCENT]), legend=None),
-        strokeWidth=alt.StrokeWidth("times:Q", scale=alt.Scale(range=[0.8, 3.5]), legend=None),
+        strokeWidth=alt.condition(
+            "datum.unusual", alt.value(UNUSUAL),
+            alt.StrokeWidth("times:Q", scale=alt.Scale(range=[0.8, 3.5]), legend=None),
+        ),
         tooltip=["from:N", "to:N", alt.Tooltip("times:Q", title=label(str(picture.get("about", "times"))))],
     )  # fmt: skip
     dots = alt.Chart(data(names)).mark_point(filled=True, size=60, color=INK).encode(x="x:Q", y="y:Q")
-    words = alt.Chart(data(names)).mark_text(dy=-9, fontSize=10).encode(x="x:Q", y="y:Q", text="name:N")
+    words = alt.Chart(data(names)).mark_text(dy=-9, fontSize=10, color=INK).encode(x="x:Q", y="y:Q", text="name:N")
     tallest = max(1, max([x for x, _ in place.values()].count(x) for x, _ in place.values()))
     return finish(alt.layer(lines, dots, words), height=max(80, ROW * (tallest + 1)))
 

@@ -27,7 +27,7 @@ def draw(picture: Mapping[str, Any]) -> Any:
     period = number_of(picture["period"])
     if period <= 0:
         raise ValueError("a period is no time above 0")
-    rows: list[tuple[str, float]] = []
+    rows: list[tuple[datetime, float]] = []
     before: float | None = None
     for (value,) in rows_of(picture, "at", 1):
         at = number_of(value)
@@ -36,16 +36,16 @@ def draw(picture: Mapping[str, Any]) -> Any:
         if before is not None:
             since = (at - before) / 1000.0
             cycles = max(1.0, float(round(since / period)))
-            rows.append((iso(datetime.fromtimestamp(at / 1000.0, UTC)), since / cycles))
+            rows.append((datetime.fromtimestamp(at / 1000.0, UTC), since / cycles))
         before = at
     if not rows:
         raise ValueError("one arrival has no interval")
     top = 2.0 * period
-    shown = [{"at": time, "seconds": min(seconds, top)} for time, seconds in rows]
+    shown = [{"at": iso(time), "seconds": min(seconds, top)} for time, seconds in rows]
     scale = alt.Scale(domain=[0, top])
     y = alt.Y("seconds:Q", title="seconds since the last", scale=scale)
     dots = alt.Chart(data(shown)).mark_point(color=INK, filled=True, size=14, opacity=0.7).encode(
-        x=time_axis("at:T"), y=y
+        x=time_axis("at:T", [time for time, _ in rows]), y=y
     )  # fmt: skip
     line = alt.Chart(data([{"seconds": period}])).mark_rule(color=ACCENT, strokeWidth=1.4).encode(y=y)
     return finish(alt.layer(dots, line), height=HEIGHT)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vizsla.charts.drawing import ACCENT, INK, data, finish, iso, label, time_axis
+from vizsla.charts.drawing import ACCENT, INK, data, finish, iso, label, time_axis, utc
 from vizsla.charts.pictures import number_of, rows_of, time_of
 
 SAYS = "The measured value over time; the band is what was expected, dots lie outside it."
@@ -20,18 +20,21 @@ def draw(picture: Mapping[str, Any]) -> Any:
     """A line over a band, with a dot on each value outside it."""
     import altair as alt
 
-    rows = []
+    rows, times = [], []
     for time, value, low, high in rows_of(picture, "points", 4):
-        row: dict[str, Any] = {"at": iso(time_of(time)), "value": number_of(value)}
+        times.append(utc(time_of(time)))
+        row: dict[str, Any] = {"at": iso(times[-1]), "value": number_of(value)}
         if low is not None and high is not None:
             row |= {"low": number_of(low), "high": number_of(high)}
             row["outside"] = not row["low"] <= row["value"] <= row["high"]
         rows.append(row)
     rows.sort(key=lambda row: row["at"])
-    axis = alt.Y("value:Q", title=label(str(picture.get("measure", "value"))), axis=alt.Axis(format="~s"))
+    title = label(str(picture.get("measure", "value")))  # on each layer: one that has none takes it from all
+    axis = alt.Y("value:Q", title=title, axis=alt.Axis(format="~s"))
+    when = time_axis("at:T", times)
     base = alt.Chart(data(rows))
     band = base.transform_filter("isValid(datum.low)").mark_area(color=INK, opacity=0.25)
-    band = band.encode(x=time_axis("at:T"), y=alt.Y("low:Q", title=None), y2="high:Q")
-    line = base.mark_line(color=INK, strokeWidth=1.2).encode(x=time_axis("at:T"), y=axis)
+    band = band.encode(x=when, y=alt.Y("low:Q", title=title), y2="high:Q")
+    line = base.mark_line(color=INK, strokeWidth=1.2).encode(x=when, y=axis)
     dots = base.transform_filter("datum.outside == true").mark_point(color=ACCENT, filled=True, size=45)
-    return finish(alt.layer(band, line, dots.encode(x=time_axis("at:T"), y=axis)), height=HEIGHT)
+    return finish(alt.layer(band, line, dots.encode(x=when, y=axis)), height=HEIGHT)
