@@ -105,7 +105,7 @@ def test_a_computer_that_is_off_at_night_does_not_hide_its_beacon(duckdb_engine:
     rows = [conn(t, "10.0.0.12", "203.0.113.66") for t in beacon]
     for host in range(12, 20):
         rows += [conn(t, f"10.0.0.{host}", f"192.0.2.{n}") for n in range(4) for t in bursts(6, host * 9 + n, days=4)]
-    rows += [conn(9_000.0 * n, "10.0.0.10", f"198.51.100.{n}") for n in range(40)]  # a server, day and night
+    rows += [conn(1_800.0 * n, "10.0.0.10", f"198.51.100.{n}") for n in range(200)]  # a server, day and night
     lake = lake_of(tmp_path / "lake", conn=rows)
     found = beacons(duckdb_engine, scans_of(lake, duckdb_engine)).to_pylist()
     assert (found[0]["source"], found[0]["destination"]) == ("10.0.0.12", "203.0.113.66:443")
