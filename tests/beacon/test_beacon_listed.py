@@ -99,6 +99,20 @@ def test_an_implant_stands_above_services_and_people(duckdb_engine: Engine, tmp_
     assert all(row["regular_bits"] > 0 for row in found)
 
 
+def test_a_computer_that_is_off_at_night_does_not_hide_its_beacon(duckdb_engine: Engine, tmp_path: Path) -> None:
+    """A few visits in four days, give or take almost half, some lost: the nights between them tell nothing."""
+    beacon = [t for t in every(8_000, 50, 0.45, 5, 0.1) if 8 <= t / 3600 % 24 < 18 and t < 4 * 86_400]
+    rows = [conn(t, "10.0.0.12", "203.0.113.66") for t in beacon]
+    for host in range(12, 20):
+        rows += [conn(t, f"10.0.0.{host}", f"192.0.2.{n}") for n in range(4) for t in bursts(6, host * 9 + n, days=4)]
+    rows += [conn(1_800.0 * n, "10.0.0.10", f"198.51.100.{n}") for n in range(200)]  # a server, day and night
+    lake = lake_of(tmp_path / "lake", conn=rows)
+    found = beacons(duckdb_engine, scans_of(lake, duckdb_engine)).to_pylist()
+    assert (found[0]["source"], found[0]["destination"]) == ("10.0.0.12", "203.0.113.66:443")
+    assert (found[0]["count"], found[0]["regular_bits"] > 6) == (len(beacon), True)
+    assert found[0]["period_s"] == pytest.approx(8_000, rel=0.2)
+
+
 def test_everybody_is_no_pair_and_strangers_count_little(duckdb_engine: Engine, tmp_path: Path) -> None:
     rows = [
         conn(t, "10.0.0.5", target, 5353)

@@ -16,6 +16,7 @@ from vizsla.beacon.folded import behind_names, strongest, told_by_names
 from vizsla.beacon.places import HOUSEKEEPING, places
 from vizsla.beacon.regular import Regularity, intervals, phases, sizes
 from vizsla.beacon.sketch import HOUR, SKETCH, merged, sketches
+from vizsla.beacon.spread import few_visits, hours_on
 from vizsla.beacon.weigh import REGULAR, Known, strength, traits
 from vizsla.beacon.words import why
 
@@ -69,7 +70,7 @@ def listed(pairs: pa.Table, behind: pa.Table, top: int | None = None) -> pa.Tabl
     keep = (pairs["visits"].to_numpy() >= LEAST_VISITS) & (kinds != "everybody") & ~told_by_names(pairs, behind)
     chosen = np.flatnonzero(keep)
     pairs, kinds = pairs.take(pa.array(chosen)), kinds[chosen]
-    regular = judged(pairs)
+    regular = judged(pairs, fleet.source[chosen], fleet.hours_on)
     known = fleet.known(pairs, chosen, kinds, regular)
     parts = traits(regular.period, regular.jitter, known)
     bits = strength(regular.bits, parts)
@@ -78,10 +79,11 @@ def listed(pairs: pa.Table, behind: pa.Table, top: int | None = None) -> pa.Tabl
     return _rows(pairs, order, bits, regular, known, parts)
 
 
-def judged(pairs: pa.Table) -> Regularity:
-    """The regularity of pairs: by intervals, and where those say little, by phases."""
-    found = intervals(pairs["gaps"])
+def judged(pairs: pa.Table, source: Ints, hours: Ints) -> Regularity:
+    """The regularity of pairs: by intervals, and where those say little, by their spread while the source (a code per
+    pair, with its `spread.hours_on`) is on, and by phases."""
     visits = pairs["visits"].to_numpy()
+    found = few_visits(intervals(pairs["gaps"]), visits, pairs["times"], source, hours)
     open_ = np.flatnonzero((found.bits < REGULAR) & (visits >= PHASE_VISITS) & (found.period > 0))
     open_ = open_[np.lexsort((open_, -visits[open_]))[:PHASES]]
     about = np.zeros(len(pairs))
@@ -102,6 +104,7 @@ class Fleet:
         source, destination = _codes(pairs["source"]), _codes(pairs["destination"])
         names = pairs["source"].to_pylist()
         self.outside = places(names) == "outside"
+        self.source, self.hours_on = source, hours_on(source, pairs["times"])
         sources, targets = int(source.max(initial=-1)) + 1, int(destination.max(initial=-1)) + 1
         # Who comes from outside is none of our hosts, unless there is nobody else.
         ours = ~self.outside if not self.outside.all() else ~np.zeros(len(names), dtype=bool)
