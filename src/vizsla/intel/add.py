@@ -86,13 +86,23 @@ def add(
     done: list[FileRead] = []
     with store.load(now) as load:
         for number, one in enumerate(work):
-            if progress is not None:
-                progress(number, len(work), str(one.path))
-            done.append(_read(load, one, wanted, own))
+            told = _telling(progress, number, len(work), str(one.path))
+            told(0)
+            done.append(_read(load, one, wanted, own, told))
     before = kept.load(store)
     with store.lake.writing():
         kept.save(store, [_kept(before.get(name), name, done, own, now) for name in _names(done)])
     return Added(tuple(done), load.account)
+
+
+def _telling(progress: Progress | None, number: int, files: int, path: str) -> Callable[[int], None]:
+    """Says how far a file is: one may hold millions of claims."""
+
+    def told(claims: int) -> None:
+        if progress is not None:
+            progress(number, files, f"{claims:,} claims of {path}" if claims else path)
+
+    return told
 
 
 def _names(done: Sequence[FileRead]) -> list[str]:
@@ -129,7 +139,7 @@ def _within(path: Path, root: Path) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _read(load: Load, one: _Work, wanted: Feed | None, terms: Terms) -> FileRead:
+def _read(load: Load, one: _Work, wanted: Feed | None, terms: Terms, told: Callable[[int], None]) -> FileRead:
     path = str(one.path)
     if one.why:
         return FileRead(path, one.feed, why=one.why)
@@ -140,9 +150,9 @@ def _read(load: Load, one: _Work, wanted: Feed | None, terms: Terms) -> FileRead
         format = wanted or feeds.sniffed(one.path)
         if format is not None:
             read = format.in_bulk if isinstance(format, InBulk) else format.read
-            load.take(read(one.path, one.feed), one.feed, terms, one.place)
+            load.take(read(one.path, one.feed), one.feed, terms, one.place, told)
     except FeedError as error:  # what came before it is kept
-        why = error.what
+        why = f"{error.what}; {error.fix}" if error.fix else error.what
     now = load.account
     note = "" if format is not None or why else _looks_like(one.path)
     return FileRead(
