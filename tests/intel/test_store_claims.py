@@ -286,7 +286,11 @@ def test_a_store_that_is_full_says_so_and_keeps_what_came(tmp_path: Path, monkey
 def test_rows_that_hold_are_counted(tmp_path: Path) -> None:
     kept = new_store(tmp_path / "lake")
     for confidence in (1, 2, 3):
-        kept.add([claim(confidence=confidence), claim(f"h{confidence}.bad-name.com")], "alpha", now=NOW)
+        kept.add(
+            [claim(confidence=confidence), claim(f"h{confidence}.bad-name.com")],
+            "alpha",
+            now=NOW + timedelta(confidence),
+        )
     assert kept.claims_table.size == kept.claims().num_rows == 4
 
 

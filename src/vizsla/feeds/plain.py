@@ -96,7 +96,7 @@ def _parts(lines: Iterable[str]) -> Iterator[list[tuple[int, str, str]]]:
 
 def _told(part: Sequence[tuple[int, str, str]], document: str, feed: str) -> tuple[Claims, list[Refused]]:
     """What some lines claim, those that are a value and nothing else all at once; and what is no indicator."""
-    bare = [at for at, (_, text, _) in enumerate(part) if _BARE.fullmatch(text) and not _RANGE.fullmatch(text)]
+    bare = [at for at, (_, text, _) in enumerate(part) if _BARE.fullmatch(text)]
     values = dict(zip(bare, values_of([part[at][1] for at in bare], ""), strict=True))
     rows: list[tuple[str, str, str, str, str]] = []
     unusable: list[Refused] = []
