@@ -27,7 +27,7 @@ from vizsla.nouns.indicator import Claim, Mention, Refused
 
 ROOM = "intel"
 SHARE = 1_000_000  # claims of one commit
-MOST = 4_000_000  # claims that are held, to a share: a hunt has all of them in memory
+MOST = 3_000_000  # claims that are held, to a share: a hunt has all of them in memory
 PIECE = 16_384  # what is made into rows at once
 TOLD = 10_000  # refusals of one load that are kept; the rest are counted
 
