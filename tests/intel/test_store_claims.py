@@ -22,7 +22,6 @@ from vizsla.errors import FeedError
 from vizsla.feed import Read
 from vizsla.intel import keyed, spool, store
 from vizsla.intel.active import active, since, standing
-from vizsla.intel.add import add
 from vizsla.intel.expire import expire
 from vizsla.intel.keyed import Change
 from vizsla.intel.rows import Terms
@@ -292,15 +291,6 @@ def test_rows_that_hold_are_counted(tmp_path: Path) -> None:
             now=NOW + timedelta(confidence),
         )
     assert kept.claims_table.size == kept.claims().num_rows == 4
-
-
-def test_a_large_file_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "PIECE", 40)
-    path = tmp_path / "list.json"
-    path.write_text("\n".join(f'{{"domain": "h{number}.bad-name.com"}}' for number in range(100)), encoding="utf-8")
-    said: list[tuple[int, int, str]] = []
-    add(new_store(tmp_path / "lake"), [str(path)], now=NOW, progress=lambda *one: said.append(one))
-    assert [what for _, _, what in said] == [str(path), *(f"{n} claims of {path}" for n in (40, 80, 100))]
 
 
 def test_many_small_loads_are_merged_and_still_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import orjson
 from vizsla.errors import FeedError
 from vizsla.feed import LARGEST
 from vizsla.feeds._mended import Broken, mended
+from vizsla.feeds._opened import opened
 from vizsla.nouns.indicator import Refused
 
 WHOLE = 32 << 20  # bytes: a larger document is read object by object
@@ -98,7 +99,7 @@ def objects(path: Path, key: str) -> Iterator[dict[str, Any] | Refused]:
 
 def streamed(path: Path) -> Iterator[dict[str, Any] | Refused]:
     """The objects that stand directly in a list, which is the document or stands directly in it, whatever its key."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         yield from apart(iter(lambda: file.read(CHUNK), b""), path.name, str(path))
 
 

@@ -12,6 +12,7 @@ from typing import NoReturn
 from xml.parsers import expat
 
 from vizsla.errors import FeedError
+from vizsla.feeds._opened import opened
 
 DEPTH = 200
 NODES = 200_000  # elements in one wanted element
@@ -48,7 +49,7 @@ def elements(path: Path, wanted: Collection[str]) -> Iterator[Node]:
     """The outermost elements of these names, in order. Raises FeedError where the file is no XML or not harmless."""
     reader = _Reader(path, frozenset(wanted))
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             while chunk := file.read(CHUNK):
                 reader.parser.Parse(chunk, False)
                 yield from reader.taken()

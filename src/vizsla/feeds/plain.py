@@ -10,7 +10,8 @@ from pathlib import Path
 
 from vizsla.feed import Claims, Read
 from vizsla.feeds._cells import values_of
-from vizsla.feeds._documents import binary, decoded, encoding_of, opened
+from vizsla.feeds._documents import binary, decoded, encoding_of
+from vizsla.feeds._opened import opened
 from vizsla.feeds._rows import value_of
 from vizsla.intel._units import lines_of
 from vizsla.nouns.indicator import Claim, Refused

@@ -10,6 +10,7 @@ from pathlib import Path
 from vizsla.errors import FeedError
 from vizsla.feed import Read
 from vizsla.feeds._documents import binary, decoded, html_units, pdf_units
+from vizsla.feeds._opened import opened
 from vizsla.intel._units import Unit, lines_of, units
 from vizsla.intel.attack import mentions
 from vizsla.intel.extract import Found, Marked, in_unit
@@ -83,7 +84,7 @@ class _Report:
 
 def _text_units(path: Path) -> Iterator[Unit | Refused]:
     nul = [0]
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         yield from units(map(_uncoded, lines_of(decoded(stream, nul))))
     if nul[0]:
         yield Refused("its text", f"NUL characters in the text: {nul[0]:,}, taken for nothing; it may be damaged")

@@ -11,6 +11,7 @@ from vizsla import feeds
 from vizsla.errors import FeedError
 from vizsla.feed import Feed, InBulk
 from vizsla.feeds._documents import binary
+from vizsla.feeds._opened import telling
 from vizsla.ingest.walk import walk
 from vizsla.intel import kept
 from vizsla.intel.rows import Terms
@@ -86,22 +87,24 @@ def add(
     done: list[FileRead] = []
     with store.load(now) as load:
         for number, one in enumerate(work):
-            told = _telling(progress, number, len(work), str(one.path))
-            told(0)
-            done.append(_read(load, one, wanted, own, told))
+            with telling(_far(progress, number, len(work), one.path)):
+                done.append(_read(load, one, wanted, own))
     before = kept.load(store)
     with store.lake.writing():
         kept.save(store, [_kept(before.get(name), name, done, own, now) for name in _names(done)])
     return Added(tuple(done), load.account)
 
 
-def _telling(progress: Progress | None, number: int, files: int, path: str) -> Callable[[int], None]:
-    """Says how far a file is: one may hold millions of claims."""
+def _far(progress: Progress | None, number: int, files: int, path: Path) -> Callable[[int], None]:
+    """Says how far a file is: one may take minutes."""
+    size = path.stat().st_size if path.is_file() else 0
 
-    def told(claims: int) -> None:
+    def told(read: int) -> None:
         if progress is not None:
-            progress(number, files, f"{claims:,} claims of {path}" if claims else path)
+            part = f"{read >> 20:,} of {size >> 20:,} MiB of " if size >> 20 else ""
+            progress(number, files, f"{part}{path}")
 
+    told(0)
     return told
 
 
@@ -139,7 +142,7 @@ def _within(path: Path, root: Path) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _read(load: Load, one: _Work, wanted: Feed | None, terms: Terms, told: Callable[[int], None]) -> FileRead:
+def _read(load: Load, one: _Work, wanted: Feed | None, terms: Terms) -> FileRead:
     path = str(one.path)
     if one.why:
         return FileRead(path, one.feed, why=one.why)
@@ -150,7 +153,7 @@ def _read(load: Load, one: _Work, wanted: Feed | None, terms: Terms, told: Calla
         format = wanted or feeds.sniffed(one.path)
         if format is not None:
             read = format.in_bulk if isinstance(format, InBulk) else format.read
-            load.take(read(one.path, one.feed), one.feed, terms, one.place, told)
+            load.take(read(one.path, one.feed), one.feed, terms, one.place)
     except FeedError as error:  # what came before it is kept
         why = f"{error.what}; {error.fix}" if error.fix else error.what
     now = load.account

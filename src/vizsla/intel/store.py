@@ -8,7 +8,7 @@ looking at the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
@@ -134,26 +134,17 @@ class Load:
             for spool in (self._claims, self._mentions, self._refused):
                 spool.clear()
 
-    def take(
-        self,
-        said: Iterable[Read | Claims],
-        feed: str,
-        terms: Terms | None = None,
-        place: str = "",
-        progress: Callable[[int], None] | None = None,
-    ) -> Account:
+    def take(self, said: Iterable[Read | Claims], feed: str, terms: Terms | None = None, place: str = "") -> Account:
         """What a feed says; `place`: the file within it. The account of this part, but for what is new in it.
 
-        `progress` is told how many claims came. An error that `said` raises goes to the caller, and so does FeedError
-        where the store is full; what came before it stays in the load.
+        An error that `said` raises goes to the caller, and so does FeedError where the store is full; what came before
+        it stays in the load.
         """
         part = Account()
         try:
             self._room()
             for piece in _pieces(said):
                 self._keep(piece, feed, terms or Terms(), place, part)
-                if progress is not None:
-                    progress(part.said)
         finally:
             self.account.said += part.said
             self.account.refused += part.refused
