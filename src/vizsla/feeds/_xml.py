@@ -17,6 +17,7 @@ from vizsla.feeds._opened import opened
 DEPTH = 200
 NODES = 200_000  # elements in one wanted element
 TEXT = 1 << 20  # characters of one element
+TAG = 16 << 20  # bytes of one tag, its attributes included
 CHUNK = 1 << 16
 
 
@@ -51,7 +52,7 @@ def elements(path: Path, wanted: Collection[str]) -> Iterator[Node]:
     try:
         with opened(path) as file:
             while chunk := file.read(CHUNK):
-                reader.parser.Parse(chunk, False)
+                reader.more(chunk)
                 yield from reader.taken()
             reader.parser.Parse(b"", True)
             yield from reader.taken()
@@ -71,7 +72,7 @@ class _Reader:
 
     def __init__(self, path: Path, wanted: frozenset[str]) -> None:
         self.path, self.wanted = path, wanted
-        self.depth = self.count = 0
+        self.depth = self.count = self.read = 0
         self.open: list[Node] = []
         self.done: list[Node] = []
         self.parser = expat.ParserCreate()
@@ -82,6 +83,13 @@ class _Reader:
         self.parser.StartDoctypeDeclHandler = self.declared
         self.parser.EntityDeclHandler = self.declared
         self.parser.ExternalEntityRefHandler = self.declared
+
+    def more(self, chunk: bytes) -> None:
+        """Parses on; expat holds a tag until it ends."""
+        self.parser.Parse(chunk, False)
+        self.read += len(chunk)
+        if self.read - self.parser.CurrentByteIndex > TAG:
+            self.refuse(f"a tag of more than {TAG >> 20} MiB")
 
     def taken(self) -> list[Node]:
         done, self.done = self.done, []
