@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,3 +41,11 @@ def test_how_far_a_file_is_read_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     add(store, [str(path)], now=datetime(2026, 11, 1, tzinfo=UTC), progress=lambda *told: said.append(told))
     assert len({what for _, _, what in said}) > 1
     assert all(what.endswith(f"MiB of {path}") for _, _, what in said)
+
+
+def test_a_compressed_feed_is_not_unpacked_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv.gz"
+    path.write_bytes(gzip.compress(b"type,value\n" + b"domain,evil.example.com\n" * 1_000_000))
+    store = Store(Lake.open(tmp_path / "lake", create=True))
+    (file,) = add(store, [str(path)], now=datetime(2026, 11, 1, tzinfo=UTC)).unknown
+    assert file.note == "it is compressed: unpack it first"

@@ -19,6 +19,7 @@ from vizsla.intel.store import Account, Load, Store
 from vizsla.nouns.indicator import Refused
 
 Progress = Callable[[int, int, str], None]
+_PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf\x27\x1c", b"Rar!")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,4 +177,6 @@ def _looks_like(path: Path) -> str:
             head = file.read(4096)
     except OSError:
         return ""
+    if head.startswith(_PACKED):
+        return "it is compressed: unpack it first"
     return "" if head and not binary(head) else "it holds NUL bytes, so it is no text" if head else "it is empty"
