@@ -261,14 +261,13 @@ ABSENT = frozenset(("", "-"))
 def dictionary(values: pa.Array) -> tuple[pa.Array, I64]:
     """Distinct values that some row has, and each row's place among them (-1 for null)."""
     values = arrow.whole(values)
-    fresh = not pa.types.is_dictionary(values.type)
-    if fresh:
+    if not pa.types.is_dictionary(values.type):
         values = pc.dictionary_encode(values)
     places = values.indices
     if places.null_count:
         places = pc.fill_null(places, -1)
     numbers: I64 = places.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-    return (values.dictionary, numbers) if fresh else _used(values.dictionary, numbers)
+    return _used(values.dictionary, numbers)
 
 
 def _used(distinct: pa.Array, places: I64) -> tuple[pa.Array, I64]:
