@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,24 @@ def test_what_is_no_json_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         list(_json.objects(path, "objects"))
     with pytest.raises(FeedError, match=r"no JSON|too deep"):
         _json.document(path)
+
+
+def test_a_string_without_end_is_read_a_few_times_and_not_with_every_chunk(tmp_path: Path) -> None:
+    class Counting:
+        looked = 0
+
+        def match(self, text: bytes, at: int) -> re.Match[bytes] | None:
+            self.looked += len(text) - at
+            return _MARK.match(text, at)
+
+    content = b'{"objects": [{"a": 1}, {"b": "' + b"x" * 300_000
+    mark, _MARK = Counting(), _json._MARK
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_json, "_MARK", mark)
+        chunks = (content[at : at + 1000] for at in range(0, len(content), 1000))
+        with pytest.raises(FeedError, match="ends in the middle"):
+            list(_json.apart(chunks, "a.json", str(tmp_path)))
+    assert len(content) <= mark.looked < 5 * len(content)
 
 
 def test_too_large_a_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from feed_samples import pdf
 from vizsla.errors import FeedError
-from vizsla.feeds import find, sniffed
+from vizsla.feeds import find, report, sniffed
 from vizsla.feeds._documents import encoding_of
 from vizsla.nouns.indicator import Claim, Mention, Refused
 
@@ -102,6 +102,18 @@ def test_what_a_sentence_names_goes_with_its_indicators(tmp_path: Path) -> None:
         "amber",
     )
     assert ("vulnerability", "CVE-2021-44228") in [(m.kind, m.name) for m in read(path) if isinstance(m, Mention)]
+
+
+def test_a_text_too_large_for_a_report_is_refused_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("Its server was evil[.]example[.]com.\n" * 100, encoding="utf-8")
+    assert any(isinstance(one, Claim) for one in find("report").read(path, "mine"))
+    monkeypatch.setattr(report, "LARGEST_TEXT", 1_000)
+    with pytest.raises(FeedError, match="most that is read as a report") as error:
+        list(find("report").read(path, "mine"))
+    assert "--format plain" in error.value.fix
 
 
 def test_missing_files_are_told(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vizsla.errors import FeedError
+from vizsla.feed import Claims, InBulk
 from vizsla.feeds import find, sniffed
+from vizsla.feeds._cells import FEW
 from vizsla.feeds._rows import time_of
 from vizsla.nouns.indicator import Claim, Refused
 
@@ -144,6 +146,28 @@ def test_plain_lists(tmp_path: Path) -> None:
         ("cidr", "203.0.113.0/24", "SBL1"), ("ipv6", "2001:db8::5", "six"),
     ]  # fmt: skip
     assert [r.place for r in read if isinstance(r, Refused)] == ["list.txt, line 10"]
+
+
+def test_many_lines_at_once_say_what_each_says_alone(tmp_path: Path) -> None:
+    texts = [
+        "evil.example.com", "fab-cafe.de", "198.51.100.1", "198.51.100.1-198.51.100.2", "2001:db8::5", "d" * 32,
+        "D" * 40, "hxxp://bad.example[.]org/x", "http://bad.example.org:8080/a?b=c&d=%20", "bad.example.org/gate",
+        "203.0.113.0/24", "me@example.com", "0.0.0.0 ill.example.com", "||ads.example.net^", "word", "a.b", "1.2.3",
+        "evil.example.com:443", "-", "none", "x.exe", "EVIL.Example.COM", "CVE-2024-1234", "AS64496", "v1.2.3.4-5",
+    ]  # fmt: skip
+    assert len(texts) < FEW  # alone they are asked one by one
+    single = [
+        (c.type, c.value, c.raw, f"line {number}")
+        for number, text in enumerate(texts * 20, 1)
+        for c in find("plain").read(write(tmp_path, "one.txt", text), "feed")
+        if isinstance(c, Claim)
+    ]
+    plain = find("plain")
+    assert isinstance(plain, InBulk)
+    path = write(tmp_path, "many.txt", "\n".join(texts * 20))
+    many = [c for claims in plain.in_bulk(path, "feed") if isinstance(claims, Claims) for c in claims]
+    assert [(c.type, c.value, c.raw, c.source.removeprefix("many.txt, ")) for c in many] == single
+    assert ("domain", "fab-cafe.de") in {(c.type, c.value) for c in many}
 
 
 def test_hosts_files(tmp_path: Path) -> None:

@@ -286,3 +286,17 @@ def test_what_is_too_much_or_no_xml_is_refused(tmp_path: Path, content: str) -> 
     path.write_text(content, "utf-8")
     with pytest.raises(FeedError):
         list(feeds.find("openioc").read(path, "mine"))
+
+
+def test_a_tag_without_end_is_refused_before_it_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_xml, "TAG", 200_000)
+    path = tmp_path / "a.ioc"
+    for size, refused in ((150_000, False), (5_000_000, True)):
+        path.write_text('<ioc><a b="' + "x" * size + '"/></ioc>', encoding="utf-8")
+        if refused:
+            with pytest.raises(FeedError, match="a tag of more than"):
+                list(_xml.elements(path, ("a",)))
+        else:
+            assert len(list(_xml.elements(path, ("a",)))) == 1
+    path.write_text("<ioc>" + "<a>some text</a>" * 60_000 + "x" * 500_000 + "</ioc>", encoding="utf-8")
+    assert len(list(_xml.elements(path, ("a",)))) == 60_000

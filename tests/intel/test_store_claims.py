@@ -264,6 +264,35 @@ def test_large_loads_are_stored_in_shares(tmp_path: Path, monkeypatch: pytest.Mo
     assert kept.add(said, "alpha", now=LATER).claims == Change(known=500)
 
 
+def test_a_store_that_is_full_says_so_and_keeps_what_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("SHARE", 100), ("PIECE", 40), ("MOST", 250)):
+        monkeypatch.setattr(store, name, value)
+    kept = new_store(tmp_path / "lake")
+    said = [claim(f"h{number}.bad-name.com", source=object_id(number)) for number in range(1000)]
+    with kept.load(NOW) as load:
+        with pytest.raises(FeedError, match="too many to hunt for"):
+            load.take(iter(said), "alpha")
+        with pytest.raises(FeedError, match="too many"):
+            load.take([claim("other.bad-name.com")], "beta")
+    assert 250 <= kept.claims().num_rows <= 250 + 100 + 40
+    assert kept.claims_table.size == kept.claims().num_rows == load.account.said
+    with kept.load(LATER) as load, pytest.raises(FeedError) as error:
+        load.take([claim("other.bad-name.com")], "beta")
+    assert kept.claims(feed="beta").num_rows == 0
+    assert "intel expire" in error.value.fix
+
+
+def test_rows_that_hold_are_counted(tmp_path: Path) -> None:
+    kept = new_store(tmp_path / "lake")
+    for confidence in (1, 2, 3):
+        kept.add(
+            [claim(confidence=confidence), claim(f"h{confidence}.bad-name.com")],
+            "alpha",
+            now=NOW + timedelta(confidence),
+        )
+    assert kept.claims_table.size == kept.claims().num_rows == 4
+
+
 def test_many_small_loads_are_merged_and_still_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyed, "SMALL", 4)
     kept = new_store(tmp_path / "lake")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vizsla.errors import FeedError
+from vizsla.feeds._opened import opened
 from vizsla.intel._units import Kind, Unit, lines_of, units
 from vizsla.nouns.indicator import Refused
 
@@ -80,14 +81,6 @@ def encoding_of(head: bytes) -> str:
     except UnicodeDecodeError:
         return "cp1252"
     return "utf-8"
-
-
-def opened(path: Path) -> BinaryIO:
-    """A file to read. Raises FeedError where it cannot be opened."""
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise FeedError(f"the file cannot be opened: {error.strerror}", where=str(path), fix="check its path") from None
 
 
 def binary(head: bytes) -> bool:
@@ -258,7 +251,7 @@ def html_units(path: Path) -> Iterator[Unit | Refused]:
         )
     parser = _Html(time.monotonic() + SECONDS)
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             for text in decoded(stream):
                 for start in range(0, len(text), 65_536):
                     parser.feed(text[start : start + 65_536])

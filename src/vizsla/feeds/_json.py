@@ -12,6 +12,7 @@ import orjson
 from vizsla.errors import FeedError
 from vizsla.feed import LARGEST
 from vizsla.feeds._mended import Broken, mended
+from vizsla.feeds._opened import opened
 from vizsla.nouns.indicator import Refused
 
 WHOLE = 32 << 20  # bytes: a larger document is read object by object
@@ -98,7 +99,7 @@ def objects(path: Path, key: str) -> Iterator[dict[str, Any] | Refused]:
 
 def streamed(path: Path) -> Iterator[dict[str, Any] | Refused]:
     """The objects that stand directly in a list, which is the document or stands directly in it, whatever its key."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         yield from apart(iter(lambda: file.read(CHUNK), b""), path.name, str(path))
 
 
@@ -125,6 +126,7 @@ def _pieces(chunks: Iterable[bytes], where: str) -> Iterator[bytes | str]:
     scan = _Scan(where)
     for chunk in chunks:
         yield from scan.more(chunk)
+    yield from scan.last()
     if scan.stack:
         raise scan.wrong("the document ends in the middle")
 
@@ -135,6 +137,8 @@ class _Scan:
     def __init__(self, where: str) -> None:
         self.where = where
         self.held = b""  # from the object that has begun, or from what is not yet looked at
+        self.waiting: list[bytes] = []  # chunks that are not yet part of it
+        self.missing = 0  # bytes that must come before it is worth looking on
         self.at = 0  # up to where `held` is looked at
         self.start = -1  # where in `held` an object has begun
         self.skipped = False  # the object that has begun is too large
@@ -144,11 +148,22 @@ class _Scan:
         return FeedError(what, where=self.where, fix="get the file again")
 
     def more(self, chunk: bytes) -> Iterator[bytes | str]:
-        self.held += chunk
+        self.waiting.append(chunk)
+        self.missing -= len(chunk)
+        if self.missing <= 0:
+            yield from self.last()
+
+    def last(self) -> Iterator[bytes | str]:
+        """Looks at all that has come."""
+        self.held = b"".join((self.held, *self.waiting))
+        self.waiting = []
+        self.missing = 0
         while mark := _MARK.match(self.held, self.at):
             sign = mark[1]
             if sign == b'"':  # a string that ends in a later chunk
                 self.at = mark.start(1)
+                # It is read from its beginning again: with twice as much each time, so that no string is read often.
+                self.missing = len(self.held) - self.at
                 break
             self.at = mark.end()
             if sign in b"{[":

@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from vizsla.feed import Read
+from vizsla.feeds._opened import opened
 from vizsla.intel.normal import TYPES, settled
 from vizsla.nouns.indicator import Claim, Refused
 
@@ -36,7 +37,7 @@ class Bars:
 
     def read(self, path: Path, feed: str) -> Iterator[Read]:
         """All that a file says; what cannot be used comes as Refused, with its place and the reason."""
-        with path.open("rb") as file:
+        with opened(path) as file:
             number = 0
             while line := file.readline(LONGEST):
                 number += 1

@@ -12,10 +12,12 @@ from typing import NoReturn
 from xml.parsers import expat
 
 from vizsla.errors import FeedError
+from vizsla.feeds._opened import opened
 
 DEPTH = 200
 NODES = 200_000  # elements in one wanted element
 TEXT = 1 << 20  # characters of one element
+TAG = 16 << 20  # bytes of one tag, its attributes included
 CHUNK = 1 << 16
 
 
@@ -48,9 +50,9 @@ def elements(path: Path, wanted: Collection[str]) -> Iterator[Node]:
     """The outermost elements of these names, in order. Raises FeedError where the file is no XML or not harmless."""
     reader = _Reader(path, frozenset(wanted))
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             while chunk := file.read(CHUNK):
-                reader.parser.Parse(chunk, False)
+                reader.more(chunk)
                 yield from reader.taken()
             reader.parser.Parse(b"", True)
             yield from reader.taken()
@@ -70,7 +72,7 @@ class _Reader:
 
     def __init__(self, path: Path, wanted: frozenset[str]) -> None:
         self.path, self.wanted = path, wanted
-        self.depth = self.count = 0
+        self.depth = self.count = self.read = 0
         self.open: list[Node] = []
         self.done: list[Node] = []
         self.parser = expat.ParserCreate()
@@ -81,6 +83,13 @@ class _Reader:
         self.parser.StartDoctypeDeclHandler = self.declared
         self.parser.EntityDeclHandler = self.declared
         self.parser.ExternalEntityRefHandler = self.declared
+
+    def more(self, chunk: bytes) -> None:
+        """Parses on; expat holds a tag until it ends."""
+        self.parser.Parse(chunk, False)
+        self.read += len(chunk)
+        if self.read - self.parser.CurrentByteIndex > TAG:
+            self.refuse(f"a tag of more than {TAG >> 20} MiB")
 
     def taken(self) -> list[Node]:
         done, self.done = self.done, []

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vizsla.feed import Read
-from vizsla.feeds._documents import decoded, opened
+from vizsla.feeds._documents import decoded
+from vizsla.feeds._opened import opened
 from vizsla.intel._units import lines_of
 from vizsla.nouns.indicator import Refused
 

@@ -11,6 +11,7 @@ import orjson
 from vizsla.errors import FeedError
 from vizsla.feed import Read
 from vizsla.feeds._json import WHOLE, document, streamed
+from vizsla.feeds._opened import opened
 from vizsla.feeds._rows import NOTHING, role_of, type_of, value_of
 from vizsla.nouns.indicator import Claim, Refused
 
@@ -84,7 +85,7 @@ def _large(path: Path, feed: str) -> Iterator[Read]:
 
 
 def _lines(path: Path, feed: str) -> Iterator[Read]:
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         number = 0
         told = 0
         while line := stream.readline(LONGEST_LINE):

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_address, summarize_address_range
 from itertools import islice
 from pathlib import Path
 
-from vizsla.feed import Read
-from vizsla.feeds._documents import binary, decoded, encoding_of, opened
+from vizsla.feed import Claims, Read
+from vizsla.feeds._cells import values_of
+from vizsla.feeds._documents import binary, decoded, encoding_of
+from vizsla.feeds._opened import opened
 from vizsla.feeds._rows import value_of
 from vizsla.intel._units import lines_of
 from vizsla.nouns.indicator import Claim, Refused
 
+AT_ONCE = 8_192  # lines
 REFUSALS = 1_000  # that are told one by one; the others are counted
 NETWORKS = 64  # a range may be, before it is refused
 WIDEST_V4, WIDEST_V6 = 1 << 24, 1 << 96  # addresses of a range
 _COMMENT = ("#", ";", "//", "!", "[Adblock")
+_SAID = ("type", "value", "raw", "source", "context")
+_BARE = re.compile(r"[A-Za-z0-9._:/?&%~+-]+")  # of no list's own signs, so that it can only be a value
 _TRAILING = re.compile(r"\s+(?:[#;]|//|--)\s*(?P<said>.*)$|\s*;\s*(?P<drop>.*)$")
 _HOSTS = re.compile(r"(?:0\.0\.0\.0|127\.0\.0\.1|::1?|255\.255\.255\.255|fe80::1%lo0)\s+(?P<names>\S.*)")
 _OWN = re.compile(r"(?:localhost.*|local|broadcasthost|ip6-.*|0\.0\.0\.0)", re.IGNORECASE)
 _ADBLOCK = re.compile(r"(?P<allow>@@)?\|\|(?P<name>[^\^/$]+)\^?(?:\$.*)?")
 _DNSMASQ = re.compile(r"(?:address|server|local)=/(?P<name>[^/]+)/.*")
-_RANGE = re.compile(r"(?P<first>[0-9a-fA-F:.]{2,45})\s*-\s*(?P<last>[0-9a-fA-F:.]{2,45})")
+_RANGE = re.compile(  # 'fab-cafe.de' is none
+    r"(?P<first>[0-9.]{7,15}|[0-9a-fA-F.]{0,40}:[0-9a-fA-F:.]{1,40})\s*-\s*(?P<last>[0-9a-fA-F:.]{2,45})"
+)
 
 
 class _Plain:
@@ -49,22 +56,64 @@ class _Plain:
 
     def read(self, path: Path, feed: str) -> Iterator[Read]:
         """A claim a line; a comment beside it is its context, else the comment above its block."""
+        for said in self.in_bulk(path, feed):
+            if isinstance(said, Claims):
+                yield from said
+            else:
+                yield said
+
+    def in_bulk(self, path: Path, feed: str) -> Iterator[Claims | Refused]:
+        """As `read`, some thousand lines at a time."""
+        refused = 0
         with opened(path) as stream:
-            refused = 0
+            for part in _parts(lines_of(decoded(stream))):
+                claims, unusable = _told(part, path.name, feed)
+                yield from unusable[: max(0, REFUSALS - refused)]
+                refused += len(unusable)
+                if len(claims):
+                    yield claims
+        if refused > REFUSALS:
+            yield Refused(path.name, f"{refused - REFUSALS} more lines hold no indicator")
+
+
+def _parts(lines: Iterable[str]) -> Iterator[list[tuple[int, str, str]]]:
+    """Lines that say anything: number, text, and the comment above their block."""
+    part: list[tuple[int, str, str]] = []
+    about = ""
+    for number, line in enumerate(lines, 1):
+        text = line.strip().lstrip("\ufeff")
+        if not text:
             about = ""
-            for number, line in enumerate(lines_of(decoded(stream)), 1):
-                text = line.strip().lstrip("\ufeff")
-                if not text:
-                    about = ""
-                elif text.startswith(_COMMENT):
-                    about = text.lstrip("#;/! ").strip()[:600]
-                else:
-                    for one in _line(text, about, f"{path.name}, line {number}", feed):
-                        refused += isinstance(one, Refused)
-                        if isinstance(one, Claim) or refused <= REFUSALS:
-                            yield one
-            if refused > REFUSALS:
-                yield Refused(path.name, f"{refused - REFUSALS} more lines hold no indicator")
+        elif text.startswith(_COMMENT):
+            about = text.lstrip("#;/! ").strip()[:600]
+        else:
+            part.append((number, text, about))
+            if len(part) >= AT_ONCE:
+                yield part
+                part = []
+    if part:
+        yield part
+
+
+def _told(part: Sequence[tuple[int, str, str]], document: str, feed: str) -> tuple[Claims, list[Refused]]:
+    """What some lines claim, those that are a value and nothing else all at once; and what is no indicator."""
+    bare = [at for at, (_, text, _) in enumerate(part) if _BARE.fullmatch(text)]
+    values = dict(zip(bare, values_of([part[at][1] for at in bare], ""), strict=True))
+    rows: list[tuple[str, str, str, str, str]] = []
+    unusable: list[Refused] = []
+    for at, (number, text, about) in enumerate(part):
+        place = f"{document}, line {number}"
+        found = values.get(at)
+        if found is not None:
+            rows.append((*found, text, place, about))
+            continue
+        for one in _line(text, about, place, feed):
+            if isinstance(one, Refused):
+                unusable.append(one)
+            else:
+                rows.append((one.type, one.value, one.raw, one.source, one.context))
+    columns = zip(*rows, strict=True) if rows else [()] * len(_SAID)
+    return Claims(feed, dict(zip(_SAID, columns, strict=True))), unusable
 
 
 def parts(line: str) -> Iterator[tuple[str, str]]:

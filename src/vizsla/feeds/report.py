@@ -10,6 +10,7 @@ from pathlib import Path
 from vizsla.errors import FeedError
 from vizsla.feed import Read
 from vizsla.feeds._documents import binary, decoded, html_units, pdf_units
+from vizsla.feeds._opened import opened
 from vizsla.intel._units import Unit, lines_of, units
 from vizsla.intel.attack import mentions
 from vizsla.intel.extract import Found, Marked, in_unit
@@ -18,6 +19,7 @@ from vizsla.nouns.indicator import Claim, Mention, Refused, Tlp
 NO_TLP: Tlp = ""
 AHEAD = 2_000  # units by which it is known whether a report defuses its indicators, and what its TLP is
 MOST_NUL = 0.05  # share of NUL in what is still taken for text
+LARGEST_TEXT = 256 << 20  # bytes
 MENTIONED = 64 << 20  # characters in which techniques are looked for: the report's own words stand before its lists
 _TEXTS = (".txt", ".text", ".md", ".markdown", ".mdown", ".adoc", ".asciidoc", ".asc", ".rst", ".rest", ".log", ".org")
 _PAGES = (".html", ".htm", ".xhtml", ".mhtml")
@@ -69,6 +71,12 @@ class _Report:
             parts: Iterator[Unit | Refused] = pdf_units(path)
         elif _HTML.search(head[:4096]) or path.suffix.lower() in _PAGES:
             parts = html_units(path)
+        elif path.stat().st_size > LARGEST_TEXT:
+            raise FeedError(
+                f"the text is larger than {LARGEST_TEXT >> 20} MiB, the most that is read as a report",
+                where=str(path),
+                fix="a list or a table may be of any size: name it with --format plain or table",
+            )
         else:
             parts = _text_units(path)
         yield from told(parts, feed, path.name)
@@ -76,7 +84,7 @@ class _Report:
 
 def _text_units(path: Path) -> Iterator[Unit | Refused]:
     nul = [0]
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         yield from units(map(_uncoded, lines_of(decoded(stream, nul))))
     if nul[0]:
         yield Refused("its text", f"NUL characters in the text: {nul[0]:,}, taken for nothing; it may be damaged")

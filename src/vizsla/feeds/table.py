@@ -10,7 +10,8 @@ from pathlib import Path
 from vizsla.errors import FeedError
 from vizsla.feed import Claims, Read
 from vizsla.feeds._claimed import told
-from vizsla.feeds._documents import binary, decoded, encoding_of, opened
+from vizsla.feeds._documents import binary, decoded, encoding_of
+from vizsla.feeds._opened import opened
 from vizsla.feeds._rows import SAMPLE, Columns, columns_of, delimiter_of, role_of, type_of, value_of
 from vizsla.intel._units import lines_of
 from vizsla.nouns.indicator import Mention, Refused

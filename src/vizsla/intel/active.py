@@ -26,8 +26,7 @@ def standing(store: Store, at: datetime | None, ids: Sequence[str] | pa.Array | 
 
     `at` None: whatever was valid at any time, nothing aged.
     """
-    claims = store.claims(ids, columns=COLUMNS)
-    found = indicators(claims, at, store.sighted())
+    found = indicators(store.claims(ids, columns=COLUMNS), at, store.sighted())
     ready = silencer(store)
     by, why = ready.why(ready.silenced(found.column("type"), found.column("value")))
     return found.append_column("silenced_by", by).append_column("silenced_why", why)

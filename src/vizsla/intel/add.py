@@ -11,6 +11,7 @@ from vizsla import feeds
 from vizsla.errors import FeedError
 from vizsla.feed import Feed, InBulk
 from vizsla.feeds._documents import binary
+from vizsla.feeds._opened import telling
 from vizsla.ingest.walk import walk
 from vizsla.intel import kept
 from vizsla.intel.rows import Terms
@@ -18,6 +19,7 @@ from vizsla.intel.store import Account, Load, Store
 from vizsla.nouns.indicator import Refused
 
 Progress = Callable[[int, int, str], None]
+_PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf\x27\x1c", b"Rar!")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +88,25 @@ def add(
     done: list[FileRead] = []
     with store.load(now) as load:
         for number, one in enumerate(work):
-            if progress is not None:
-                progress(number, len(work), str(one.path))
-            done.append(_read(load, one, wanted, own))
+            with telling(_far(progress, number, len(work), one.path)):
+                done.append(_read(load, one, wanted, own))
     before = kept.load(store)
     with store.lake.writing():
         kept.save(store, [_kept(before.get(name), name, done, own, now) for name in _names(done)])
     return Added(tuple(done), load.account)
+
+
+def _far(progress: Progress | None, number: int, files: int, path: Path) -> Callable[[int], None]:
+    """Says how far a file is: one may take minutes."""
+    size = path.stat().st_size if path.is_file() else 0
+
+    def told(read: int) -> None:
+        if progress is not None:
+            part = f"{read >> 20:,} of {size >> 20:,} MiB of " if size >> 20 else ""
+            progress(number, files, f"{part}{path}")
+
+    told(0)
+    return told
 
 
 def _names(done: Sequence[FileRead]) -> list[str]:
@@ -142,7 +156,7 @@ def _read(load: Load, one: _Work, wanted: Feed | None, terms: Terms) -> FileRead
             read = format.in_bulk if isinstance(format, InBulk) else format.read
             load.take(read(one.path, one.feed), one.feed, terms, one.place)
     except FeedError as error:  # what came before it is kept
-        why = error.what
+        why = f"{error.what}; {error.fix}" if error.fix else error.what
     now = load.account
     note = "" if format is not None or why else _looks_like(one.path)
     return FileRead(
@@ -163,4 +177,6 @@ def _looks_like(path: Path) -> str:
             head = file.read(4096)
     except OSError:
         return ""
+    if head.startswith(_PACKED):
+        return "it is compressed: unpack it first"
     return "" if head and not binary(head) else "it holds NUL bytes, so it is no text" if head else "it is empty"

@@ -81,6 +81,13 @@ class Keyed:
         """The number of the newest change; 0 where there is none. It only ever grows."""
         return self._upto(self._files())
 
+    @property
+    def size(self) -> int:
+        """How many rows hold."""
+        files = self._files()
+        self._prepared(files)
+        return sum(file.rows for file in files) - self._index.superseded
+
     def commit(self, drafts: Iterable[pa.RecordBatch], entries: Rows) -> Change:
         """Store of these rows what is new, as one version.
 

@@ -21,6 +21,7 @@ from vizsla.intel.match import matchers, prepare
 from vizsla.intel.seek import seek, seek_kept_patterns, seek_patterns
 from vizsla.intel.sightings import seen_in
 from vizsla.intel.store import Store
+from vizsla.intel.wanted import INDICATORS
 from vizsla.intel.watch import hits_of
 from vizsla.intel.weigh import Voice, prior, voices
 from vizsla.nouns import Unable
@@ -70,7 +71,7 @@ class Indicators:
         else:
             single = self._wanted(pc.field("type") != "pattern")
             if len(single):
-                folder = prepare(single.select(["id", "type", "value"]), self.folder)
+                folder = prepare(single, self.folder)
                 yield from passes(engine, scans, matchers([folder], scans), self.analytic, progress)
             patterns = self._wanted(pc.field("type") == "pattern")
             if len(patterns):
@@ -87,8 +88,8 @@ class Indicators:
         return self._every[1]
 
     def _wanted(self, where: pc.Expression | None = None) -> pa.Table:
-        """The indicators to look for, or those of them that are so."""
-        wanted = looked_for(self._all())
+        """The id, type and value of the indicators to look for, or of those of them that are so."""
+        wanted = looked_for(self._all().select([*INDICATORS.names, "state", "silenced_by"])).select(INDICATORS.names)
         return wanted if where is None else wanted.filter(where)
 
     def _unable(self, unable: Mapping[str, str]) -> None:
@@ -125,7 +126,9 @@ class Indicators:
 
     def looked(self) -> U64:
         """The codes of all that is looked for."""
-        return np.array([fired_code(id, "") for id in self._wanted().column("id").to_pylist()], dtype=np.uint64)
+        wanted = self._wanted()
+        ids = (id for batch in wanted.to_batches(max_chunksize=65_536) for id in batch.column("id").to_pylist())
+        return np.fromiter((fired_code(id, "") for id in ids), np.uint64, len(wanted))
 
     def unable(self) -> Sequence[Unable]:
         """Nothing: what cannot be looked for is told by `notes`."""

@@ -136,14 +136,17 @@ def _claimed(
     for name in _TEXT:
         arrays[name] = pa.array(columns[name], pa.string())
     for name in TIMES:
-        arrays[name] = pa.array([_utc(time) for time in columns[name]], _TIME)
+        said = any(columns[name])  # lists say no times
+        arrays[name] = pa.array([_utc(time) for time in columns[name]], _TIME) if said else pa.nulls(len(keys), _TIME)
     for name in LISTS:
         arrays[name] = pa.array(columns[name], _TEXTS)
     arrays["confidence"] = pa.array([_percent(one) for one in columns["confidence"]], pa.int16())
     arrays["revoked"] = pa.array(columns["revoked"], pa.bool_())
     arrays["to_ids"] = pa.array(columns["to_ids"], pa.bool_())
     _apply(arrays, terms, now)
-    order = [_micros(one or other) for one, other in zip(columns["modified"], columns["created"], strict=True)]
+    order = [0] * len(keys)
+    if any(columns["modified"]) or any(columns["created"]):
+        order = [_micros(one or other) for one, other in zip(columns["modified"], columns["created"], strict=True)]
     draft = _draft(CLAIMS, arrays, keys, digests, order, now)
     return replace(draft, loose=~np.array(owned, np.bool_)), refused
 

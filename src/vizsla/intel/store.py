@@ -16,6 +16,7 @@ from types import TracebackType
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vizsla.errors import FeedError
 from vizsla.feed import Claims, Read
 from vizsla.intel import rows
 from vizsla.intel.keyed import Change, Keyed
@@ -26,6 +27,7 @@ from vizsla.nouns.indicator import Claim, Mention, Refused
 
 ROOM = "intel"
 SHARE = 1_000_000  # claims of one commit
+MOST = 3_000_000  # claims that are held, to a share: a hunt has all of them in memory
 PIECE = 16_384  # what is made into rows at once
 TOLD = 10_000  # refusals of one load that are kept; the rest are counted
 
@@ -116,6 +118,7 @@ class Load:
 
     def __enter__(self) -> Load:
         sweep(self._store.folder)
+        self._held = self._store.claims_table.size
         self._claims, self._mentions, self._refused = (
             Spool(self._store.folder, name) for name in ("claims", "mentions", "refused")
         )
@@ -134,10 +137,12 @@ class Load:
     def take(self, said: Iterable[Read | Claims], feed: str, terms: Terms | None = None, place: str = "") -> Account:
         """What a feed says; `place`: the file within it. The account of this part, but for what is new in it.
 
-        An error that `said` raises goes to the caller; what came before it stays in the load.
+        An error that `said` raises goes to the caller, and so does FeedError where the store is full; what came before
+        it stays in the load.
         """
         part = Account()
         try:
+            self._room()
             for piece in _pieces(said):
                 self._keep(piece, feed, terms or Terms(), place, part)
         finally:
@@ -158,6 +163,8 @@ class Load:
             self._claims.add(draft)
         if self._claims.rows >= SHARE:
             self._commit_claims()
+            self._held = self._store.claims_table.size
+            self._room()
         if named:
             self._mentions.add(rows.mentions(named, self._now))
         part.refused += len(unusable)
@@ -165,6 +172,14 @@ class Load:
         if told:
             self._refused.add(rows.refused(told, feed, self._now))
             part.told += told
+
+    def _room(self) -> None:
+        if self._held >= MOST:
+            raise FeedError(
+                f"{self._held:,} claims are kept, and more than {MOST:,} are too many to hunt for",
+                where=str(self._store.folder),
+                fix="name fewer or smaller feeds, or drop claims that ended: `vizsla intel expire`",
+            )
 
     def _commit(self) -> None:
         self._commit_claims()

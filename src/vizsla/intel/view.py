@@ -71,8 +71,10 @@ def indicators(claims: pa.Table, at: datetime | None, sightings: pa.Table | None
     state = _states(claims, at)[by]
     best = np.minimum.reduceat(state, starts)
     keep = state == best[group]
-    standing = claims.select(COLUMNS).combine_chunks().take(pa.array(by[keep]))  # whole: many times as fast
-    return _Grouped(standing, group[keep], len(best)).table(best, at, sightings)
+    # Whole: many times as fast. One after the other, so that no more than two copies are held.
+    claims = claims.select(COLUMNS).combine_chunks()
+    claims = claims.take(pa.array(by[keep]))
+    return _Grouped(claims, group[keep], len(best)).table(best, at, sightings)
 
 
 def _states(claims: pa.Table, at: datetime | None) -> Ints:
