@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vizsla.ordinals import pack_ordinals, unpack_ordinals
 from vizsla.reading import Stamped, read_file
 from vizsla.source import Batch
 from vizsla.sources import _rows
@@ -65,7 +66,16 @@ def test_what_does_not_make_another_event_of_it() -> None:
 
 
 def test_few_and_many_rows_give_the_same_ids() -> None:
-    rows = [{"a": str(n), "é": "ü" * (n % 3), "B": None if n % 5 else "x"} for n in range(FEW * 3)]
+    rows = [
+        {"a": str(n), "é": "ü" * (n % 3), "B": None if n % 5 else "x", "fixed": "same", "g": "as fixed", "none": ""}
+        | {
+            "first": "x" if n < FEW * 2 else "y",
+            "ends": "no" if n == FEW else "ü",
+            "void": None,
+            "mixed": [None, "", "v"][n % 3],
+        }
+        for n in range(FEW * 3)
+    ]
     whole = ids(batch(rows))
     stamper = Stamper(NOW)
     parts = [i for at in range(0, len(rows), 100) for i in ids(batch(rows[at : at + 100]), stamper=stamper)]
@@ -89,6 +99,23 @@ def test_ordinals_do_not_depend_on_batches_and_are_forgotten_in_time() -> None:
             found.update({at + k: v for k, v in ordinals.of(digests[at : at + size]).items()})
             assert len(ordinals.newer) <= 20
         assert found == whole
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.sampled_from([b"a" * 16, b"b" * 16, b"c" * 16, b"d" * 16]), max_size=6)))
+def test_ordinals_are_what_counting_one_by_one_gives_kept_or_not(batches: list[list[bytes]]) -> None:
+    ordinals, older, newer, count = Ordinals(7), dict[bytes, int](), dict[bytes, int](), 0
+    for digests in batches:
+        wanted = {}
+        for at, digest in enumerate(digests):
+            if count == 7:
+                older, newer, count = newer, {}, 0
+            seen = newer.get(digest) or older.get(digest, 0)
+            newer[digest], count = seen + 1, count + 1
+            if seen:
+                wanted[at] = seen
+        assert ordinals.of(digests) == wanted
+        ordinals = unpack_ordinals(pack_ordinals({"t": ordinals}))["t"]
 
 
 @settings(deadline=None, max_examples=50)

@@ -22,6 +22,23 @@ _SCHEMA = pa.schema(
 )
 
 
+class Seen:
+    """Digests, and how often those came that came more than once: of nearly all, a set is enough."""
+
+    __slots__ = ("digests", "often")
+
+    def __init__(self) -> None:
+        self.digests: set[bytes] = set()
+        self.often: dict[bytes, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    def times(self, digest: bytes) -> int:
+        """How often a digest was seen."""
+        return self.often.get(digest) or int(digest in self.digests)
+
+
 class Ordinals:
     """The how-manieth of its kind each record is, remembered over at least the last `REMEMBERED` records.
 
@@ -30,8 +47,7 @@ class Ordinals:
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
         self.remembered = remembered
-        self.older: dict[bytes, int] = {}
-        self.newer: dict[bytes, int] = {}
+        self.older, self.newer = Seen(), Seen()
         self.count = 0
 
     def of(self, digests: Sequence[bytes]) -> dict[int, int]:
@@ -41,7 +57,7 @@ class Ordinals:
             return self._of(digests)
         found = self._of(digests[:room])
         for start in range(room, len(digests), self.remembered):
-            self.older, self.newer, self.count = self.newer, {}, 0
+            self.older, self.newer, self.count = self.newer, Seen(), 0
             later = self._of(digests[start : start + self.remembered])
             found.update({start + at: ordinal for at, ordinal in later.items()})
         return found
@@ -49,26 +65,23 @@ class Ordinals:
     def _of(self, digests: Sequence[bytes]) -> dict[int, int]:
         """The same for so few that the generation does not change; only those seen before are looked at one by one."""
         self.count += len(digests)
-        fresh = dict.fromkeys(digests, 1)
-        if len(fresh) == len(digests) and not (self.newer.keys() & fresh.keys() or self.older.keys() & fresh.keys()):
-            self.newer.update(fresh)
+        newer, older = self.newer, self.older
+        odd = newer.digests.intersection(digests) | older.digests.intersection(digests)
+        before = {digest: newer.times(digest) or older.times(digest) for digest in odd}
+        known = len(newer)
+        newer.digests.update(digests)
+        if not odd and len(newer) - known == len(digests):
             return {}
-        counts = Counter(digests)
-        odd = set() if len(counts) == len(digests) else {digest for digest, count in counts.items() if count > 1}
-        for known in (self.newer, self.older):
-            if not known.keys().isdisjoint(counts.keys()):
-                odd |= known.keys() & counts.keys()
-        before = {digest: self.newer.get(digest) or self.older.get(digest, 0) for digest in odd}
-        self.newer.update(counts)
-        if not odd:
-            return {}
-        self.newer.update({digest: seen + counts[digest] for digest, seen in before.items()})
+        for digest, count in Counter(digests).items():
+            if count > 1:
+                before.setdefault(digest, 0)
         found = {}
         for at, digest in enumerate(digests):
-            if digest in odd:
-                if seen := before[digest]:
+            if (seen := before.get(digest)) is not None:
+                if seen:
                     found[at] = seen
                 before[digest] = seen + 1
+        newer.often.update((digest, seen) for digest, seen in before.items() if seen > 1)
         return found
 
 
@@ -86,19 +99,20 @@ def pack_ordinals(tables: Mapping[str, Ordinals]) -> bytes:
     with pa.ipc.new_stream(sink, schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         for number, name in enumerate(names):
             for older, seen in ((True, tables[name].older), (False, tables[name].newer)):
-                if seen:
+                if len(seen):
                     writer.write_batch(_generation(number, older=older, seen=seen, schema=schema))
     return bytes(sink.getvalue())
 
 
-def _generation(number: int, *, older: bool, seen: dict[bytes, int], schema: pa.Schema) -> pa.RecordBatch:
+def _generation(number: int, *, older: bool, seen: Seen, schema: pa.Schema) -> pa.RecordBatch:
     rows = len(seen)
-    digests = pa.Array.from_buffers(pa.binary(WIDTH), rows, [None, pa.py_buffer(b"".join(seen))])
+    counts = dict.fromkeys(seen.digests, 1) | seen.often
+    digests = pa.Array.from_buffers(pa.binary(WIDTH), rows, [None, pa.py_buffer(b"".join(counts))])
     columns = [
         pa.array(np.full(rows, number, np.int32)),
         pa.array(np.full(rows, older)),
         digests,
-        pa.array(np.fromiter(seen.values(), np.uint32, rows)),
+        pa.array(np.fromiter(counts.values(), np.uint32, rows)),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
@@ -116,7 +130,9 @@ def unpack_ordinals(packed: bytes) -> dict[str, Ordinals]:
                 continue
             ordinals = found[said[batch.column("table")[0].as_py()][0]]
             generation = ordinals.older if batch.column("older")[0].as_py() else ordinals.newer
-            generation.update(_pairs(batch))
+            pairs = dict(_pairs(batch))
+            generation.digests.update(pairs)
+            generation.often.update((digest, seen) for digest, seen in pairs.items() if seen > 1)
     return found
 
 

@@ -167,15 +167,17 @@ def in_log(item: Batch | Rejected, part: Part) -> Batch | Rejected | None:
     origins = events.column(ORIGIN)
     one = origins[0].as_py() or ""
     begin = one.rfind("#") + 1
+    skipped = len(one[:begin].encode())
     try:
-        places = pc.cast(pc.utf8_slice_codeunits(origins, begin), pa.int64())
+        told = pc.binary_slice(pc.cast(origins, pa.binary()), skipped, skipped + 20)  # no int64 is as long
+        places = pc.cast(pc.cast(told, pa.string()), pa.int64())
     except pa.ArrowInvalid as error:
         raise _no_offset(one) from error
     shifted = pc.cast(pc.add(places, part.start - len(part.prefix)), pa.string())
     named = pc.binary_join_element_wise(pa.scalar(one[:begin]), shifted, "")
     events = events.set_column(events.schema.get_field_index(ORIGIN), ORIGIN, named)
-    if part.prefix:
-        events = events.filter(pc.greater_equal(places, len(part.prefix)))
+    if part.prefix and not pc.all(own := pc.greater_equal(places, len(part.prefix))).as_py():
+        events = events.filter(own)
     return replace(item, events=events) if events.num_rows else None
 
 

@@ -197,18 +197,10 @@ def _digests(table: str, time: pa.Array, host: pa.Array, native: Mapping[str, pa
     if len(time) <= FEW:
         texts = _canonical_few(table, time, host, [(n, native[n]) for n in order], extra)
         return list(map(xxhash.xxh3_128_digest, texts)), any(b"\0" in text for text in texts)
-    head = [pa.scalar(table), pc.fill_null(host, ""), pc.fill_null(pc.cast(pc.cast(time, pa.int64()), pa.string()), "")]
-    begin = pc.binary_join_element_wise(*head, pa.scalar(_END))
-    pieces: list[pa.Array | pa.Scalar] = [begin]
+    moments = pc.cast(pc.cast(time, pa.int64()), pa.string())
+    pieces: list[str | pa.Array] = [table + _END, host, _END, moments]
     for name in order:
-        column = native[name]
-        mark = pa.scalar(f"{_FIELD}{name.lower()}{_VALUE}")
-        empty = pc.equal(column, "")
-        if column.null_count or pc.any(empty).as_py():
-            piece = pc.binary_join_element_wise(mark, column, pa.scalar(""))
-            pieces.append(pc.if_else(empty, pa.scalar(None, pa.string()), piece) if pc.any(empty).as_py() else piece)
-        else:
-            pieces += [mark, column]
+        pieces += _field(name, native[name])
     found, nul = _hashed(_joined(pieces, len(time)))
     if extra is not None:
         held = extra.is_valid().to_numpy(zero_copy_only=False)
@@ -219,7 +211,8 @@ def _digests(table: str, time: pa.Array, host: pa.Array, native: Mapping[str, pa
             for at, value in zip(rows.tolist(), column.take(pa.array(rows)).to_pylist(), strict=True):
                 fields[at].append((name, value))
         for at, pairs in fields.items():
-            text = _one_text(begin[at].as_py(), pairs)
+            begin = f"{table}{_END}{host[at].as_py() or ''}{_END}{moments[at].as_py() or ''}"
+            text = _one_text(begin, pairs)
             found[at] = xxhash.xxh3_128_digest(text)
             nul |= b"\0" in text
     return found, nul
@@ -251,15 +244,41 @@ def _one_text(begin: str, fields: Sequence[tuple[str, str | None]]) -> bytes:
     return _FIELD.join([begin, *(f"{low}{_VALUE}{value}" for low, _, value in held)]).encode()
 
 
-def _joined(pieces: Sequence[pa.Array | pa.Scalar], rows: int) -> pa.Array:
+def _field(name: str, column: pa.Array) -> list[str | pa.Array]:
+    """What a column adds to the text of its rows: its name and its values, where these are neither null nor empty."""
+    mark = f"{_FIELD}{name.lower()}{_VALUE}"
+    rows = len(column)
+    sizes = np.diff(np.frombuffer(column.buffers()[1], np.int32, rows + 1, 4 * column.offset))
+    held = sizes > 0
+    if column.null_count:
+        held &= column.is_valid().to_numpy(zero_copy_only=False)
+    count = int(np.count_nonzero(held))
+    if not count:
+        return []
+    if count < rows:
+        text = mark.encode()
+        ends = np.zeros(rows + 1, np.int64)
+        np.cumsum(held, out=ends[1:])
+        ends *= len(text)
+        return [pa.LargeStringArray.from_buffers(rows, pa.py_buffer(ends), pa.py_buffer(text * count)), column]
+    one = column[0].as_py()
+    if column[rows - 1].as_py() == one and (sizes == sizes[0]).all() and pc.all(pc.equal(column, one)).as_py():
+        return [mark + one]
+    return [mark, column]
+
+
+def _joined(pieces: Sequence[str | pa.Array], rows: int) -> pa.Array:
     """Pieces side by side, nulls left out, each row ended by NUL. More than 2 GiB of text needs 64-bit offsets."""
-    size = rows + sum(p.nbytes if isinstance(p, pa.Array) else rows * len(p.as_py().encode()) for p in pieces)
-    kind = pa.string()
-    if size > (1 << 31) - (1 << 20):
-        kind = pa.large_string()
-        pieces = [p.cast(kind) for p in pieces]
-    ends, between = pa.scalar("\0", kind), pa.scalar("", kind)
-    return pc.binary_join_element_wise(*pieces, ends, between, null_handling="replace", null_replacement="")
+    parts: list[str | pa.Array] = []
+    for piece in (*pieces, "\0"):  # neighbouring constants as one: what a row costs is a matter of its pieces
+        if isinstance(piece, str) and parts and isinstance(parts[-1], str):
+            parts[-1] += piece
+        else:
+            parts.append(piece)
+    size = sum(rows * len(part.encode()) if isinstance(part, str) else part.nbytes for part in parts)
+    kind = pa.string() if size <= (1 << 31) - (1 << 20) else pa.large_string()
+    texts = [pa.scalar(part, kind) if isinstance(part, str) else part.cast(kind) for part in parts]
+    return pc.binary_join_element_wise(*texts, pa.scalar("", kind), null_handling="replace", null_replacement="")
 
 
 def _hashed(texts: pa.Array) -> tuple[list[bytes], bool]:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vizsla.sources._linux import _PATTERNS
@@ -22,6 +24,26 @@ def test_the_patterns_that_are_tried_are_those_whose_beginning_a_key_has(
     key = data.draw(st.one_of(st.sampled_from([b[:KEY] for b in begins]), st.binary(max_size=KEY)))
     wanted = tuple(n for n, begin in enumerate(begins) if not begin or key.startswith(begin[:KEY]))
     assert patterns._tried(key) == wanted
+
+
+SAID = ("", "z", "[x]", "abbc", "abz", "a very long beginning", "a very long beginning, or not", "[12.5] up",
+        "(root) CMD (run)", "Started a unit.", "Failed password for root from 10.0.0.1 port 22 ssh2")  # fmt: skip
+
+
+@example(MADE, list(SAID))
+@given(st.sampled_from(ALL), st.lists(st.one_of(st.sampled_from(SAID), st.text(max_size=3)), max_size=9))
+def test_messages_together_give_what_the_first_pattern_that_fits_each_gives(
+    patterns: Patterns, messages: list[str]
+) -> None:
+    found = patterns.extract(pa.array(messages, pa.string()))
+    for row, message in enumerate(messages):
+        wanted = {}
+        for whole, pattern in zip(patterns._whole, patterns.patterns, strict=True):
+            if pc.match_substring_regex(message, whole).as_py():
+                values = pc.extract_regex(pa.array([message]), whole)[0].as_py() if "(?P<" in whole else {}
+                wanted = {name: value for name, value in {**values, **pattern.sets}.items() if value}
+                break
+        assert {name: c[row].as_py() for name, c in found.items() if c[row].is_valid} == wanted
 
 
 TIMES = ("Mar  1 10:00:00", "Feb 29 23:59:59", "Feb 30 00:00:00", "Nov 22 12:00:60", "xyz 12 1:2:3   ")

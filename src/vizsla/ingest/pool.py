@@ -20,6 +20,8 @@ from vizsla.ingest.wire import pack, pack_tasks, receive, send, unpack
 from vizsla.pieces import Piece
 
 AHEAD = 128 << 20  # bytes told and not yet taken, all workers together
+# What the C library keeps of freed memory: the next block wants as much, and to get it anew takes 0.3 µs a record.
+KEEP = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
 _WORKER = "vizsla.ingest.worker"
 
 
@@ -183,7 +185,7 @@ class Pool:
 
         All of it is held until then, of each worker one piece: so one that died can be read again without a word.
         """
-        frames: list[bytes] = []
+        frames: Sequence[bytes | memoryview] = []
         living: subprocess.Popen[bytes] | None = process
         for attempt in range(2):
             living = living or self._start()
@@ -220,7 +222,7 @@ class Pool:
             [sys.executable, "-m", self._module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            env={**KEEP, **os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         )
         self._running.add(process)
         return process

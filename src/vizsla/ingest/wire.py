@@ -105,15 +105,11 @@ def _received(said: dict[str, Any] | None, folder: str, ordinals: str | None) ->
     return mark if ordinals is None else replace(mark, ordinals=base64.b64decode(ordinals))
 
 
-def pack(told: Told) -> bytes:
+def pack(told: Told) -> bytes | memoryview:
     """What a task tells: the length of a JSON head, the head, and for events an Arrow stream."""
-    body: pa.Buffer | bytes = b""
+    body = b""
     if isinstance(told, Stamped):
         head: list[Any] = ["events", told.log, told.source, told.table, told.logs]
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, told.events.schema) as writer:
-            writer.write_batch(told.events)
-        body = sink.getvalue()
     elif isinstance(told, Refused):
         head = ["refused", told.log, told.source, told.rejected.place, told.rejected.reason]
     elif isinstance(told, Done):
@@ -133,14 +129,31 @@ def pack(told: Told) -> bytes:
     else:
         head = ["same" if isinstance(told, Same) else "whole", told.path, told.digest]
     text = json.dumps(head).encode()  # lone surrogates of strange file names are escaped
-    return b"".join((_HEAD.pack(len(text)), text, memoryview(body)))
+    start = _HEAD.pack(len(text)) + text
+    return _with_events(start, told.events) if isinstance(told, Stamped) else start + body
 
 
-def unpack(frame: bytes) -> Told:
+def _with_events(start: bytes, events: pa.RecordBatch) -> memoryview:
+    """What stands before them and events, written once into as much memory as they take."""
+    counted = pa.MockOutputStream()
+    _write(counted, events)
+    frame = pa.allocate_buffer(len(start) + counted.size())
+    with pa.FixedSizeBufferWriter(frame) as sink:
+        sink.write(start)
+        _write(sink, events)
+    return memoryview(frame)
+
+
+def _write(sink: pa.NativeFile, events: pa.RecordBatch) -> None:
+    with pa.ipc.new_stream(sink, events.schema) as writer:
+        writer.write_batch(events)
+
+
+def unpack(frame: bytes | memoryview) -> Told:
     """The reverse of `pack`; events stand on the frame's own memory."""
     (length,) = _HEAD.unpack_from(frame)
     end = _HEAD.size + length
-    kind, *head = json.loads(frame[_HEAD.size : end])
+    kind, *head = json.loads(bytes(frame[_HEAD.size : end]))
     if kind == "events":
         log, source, table, logs = head
         with pa.ipc.open_stream(pa.py_buffer(frame).slice(end)) as stream:
@@ -151,14 +164,14 @@ def unpack(frame: bytes) -> Told:
     if kind == "reached":
         log, said, kept = head
         mark = mark_of(said, kept or "")
-        return Reached(log, mark if kept is not None else replace(mark, ordinals=frame[end:]))
+        return Reached(log, mark if kept is not None else replace(mark, ordinals=bytes(frame[end:])))
     if kind == "done":
         return Done(head[0], head[1], head[2], head[3], tuple((note, count) for note, count in head[4]))
     told: Told = _PLAIN[kind](*head)
     return told
 
 
-def send(stream: IO[bytes], body: bytes) -> None:
+def send(stream: IO[bytes], body: bytes | memoryview) -> None:
     """One frame: its length, itself."""
     stream.write(_FRAME.pack(len(body)))
     stream.write(body)

@@ -6,7 +6,6 @@ import binascii
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from vizsla.errors import LakeError
@@ -61,12 +60,9 @@ class KnownIds:
     def holds(self, high: Words, low: Words) -> Mask:
         """For each id of shape (n,), whether it is in the set."""
         found = np.zeros(len(high), np.bool_)
-        by: npt.NDArray[np.intp] | None = None
-        for run in self._runs:
-            if isinstance(run, MemoryRun):
-                run.mark(high, low, found)
-            else:  # in the order of the file, so that each piece of it is looked at once
-                by = order(high, low) if by is None else by
+        if self._runs:
+            by = order(high, low)
+            for run in self._runs:
                 run.mark(high, low, found, by)
         return found
 

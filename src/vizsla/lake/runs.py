@@ -21,7 +21,7 @@ _WORD = 8  # bytes
 
 def order(high: Words, low: Words) -> npt.NDArray[np.intp]:
     """The stable order that sorts ids by (high, low)."""
-    by_high = np.argsort(high, kind="stable")
+    by_high = np.argsort(high)  # where none are equal, it is stable all the same, and three times as fast
     ranked = high[by_high]
     if bool((ranked[1:] == ranked[:-1]).any()):  # equal high words are copies of one id, or the rarest of chances
         return np.lexsort((low, high))
@@ -49,10 +49,13 @@ class MemoryRun:
         for at in range(0, len(self.high), PIECE):
             yield self.high[at : at + PIECE], self.low[at : at + PIECE]
 
-    def mark(self, high: Words, low: Words, found: Mask) -> None:
-        """Say in `found` which of the ids, each of shape (n,), this run has; what is found is not looked for again."""
+    def mark(self, high: Words, low: Words, found: Mask, by: npt.NDArray[np.intp]) -> None:
+        """Say in `found` which of the ids, each of shape (n,), this run has; what is found is not looked for again.
+
+        `by` sorts the ids that are looked for by (high, low), so that each part of the run is looked at once.
+        """
         last = len(self.high) - 1
-        rows = np.flatnonzero(~found)
+        rows = by[~found[by]]
         place = np.searchsorted(self.high, high[rows])
         while len(rows):  # one round, but for ids that share their high word
             alike = (place <= last) & (self.high[np.minimum(place, last)] == high[rows])
@@ -108,7 +111,7 @@ class FileRun:
             yield self._words(at, count), self._words(self._size + at, count)
 
     def mark(self, high: Words, low: Words, found: Mask, by: npt.NDArray[np.intp]) -> None:
-        """As a run in memory does it; `by` sorts the ids that are looked for by (high, low)."""
+        """As a run in memory does it."""
         rows = by[~found[by]]
         if not len(rows):
             return
@@ -127,7 +130,9 @@ class FileRun:
             if maybe.any():
                 asked = asked[maybe]
                 here = found[asked]
-                MemoryRun(held, self._words(self._size + at, count)).mark(high[asked], low[asked], here)
+                MemoryRun(held, self._words(self._size + at, count)).mark(
+                    high[asked], low[asked], here, np.arange(len(asked))
+                )
                 found[asked] = here
 
     def _words(self, start: int, count: int) -> Words:

@@ -59,16 +59,31 @@ class Patterns:
             return likely
         return tuple(n for n in likely if key.startswith(self._begins[n][:KEY]))
 
+    def _kinds(self, messages: pa.Array) -> tuple[list[tuple[int, ...]], Ints]:
+        """Which patterns messages may fit, and which of these each may; -1: none.
+
+        Only where several patterns begin with a message's first byte are more of its bytes looked at.
+        """
+        texts = pc.cast(messages, pa.binary())
+        firsts = pc.dictionary_encode(pc.binary_slice(texts, 0, 1))
+        chosen = np.array([first in self._by_first for first in firsts.dictionary.to_pylist()], dtype=bool)
+        more = chosen[firsts.indices.to_numpy(zero_copy_only=False)]
+        keys = pc.dictionary_encode(pc.binary_slice(texts if more.all() else texts.filter(pa.array(more)), 0, KEY))
+        tried = [self._tried(key) for key in keys.dictionary.to_pylist()]
+        kinds = sorted({*tried, self._always} - {()})
+        numbers = {kind: number for number, kind in enumerate(kinds)}
+        group = np.full(len(messages), numbers.get(self._always, -1), dtype=np.int64)
+        group[more] = np.array([numbers.get(t, -1) for t in tried], dtype=np.int64)[
+            keys.indices.to_numpy(zero_copy_only=False)
+        ]
+        return kinds, group
+
     def extract(self, messages: pa.Array) -> dict[str, pa.Array]:
         """Columns of what the patterns name, null where none fits. `messages` has no nulls; '' becomes null."""
         rows = len(messages)
         if not rows or not self.patterns:
             return {}
-        keys = pc.dictionary_encode(pc.binary_slice(pc.cast(messages, pa.binary()), 0, KEY))
-        tried = [self._tried(key) for key in keys.dictionary.to_pylist()]
-        codes = keys.indices.to_numpy(zero_copy_only=False)
-        kinds = sorted(set(tried) - {()})
-        group = np.array([kinds.index(t) if t else -1 for t in tried], dtype=np.int64)[codes]
+        kinds, group = self._kinds(messages)
         parts: dict[str, list[tuple[Ints, pa.Array | str]]] = {}
         for number, kind in enumerate(kinds):
             left = np.flatnonzero(group == number)

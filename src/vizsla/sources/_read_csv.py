@@ -244,7 +244,7 @@ def _by_arrow(data: bytes, form: Form, refused: list[tuple[int, str]]) -> pa.Tab
                                    invalid_row_handler=wrong),
             arrow_csv.ConvertOptions(column_types=dict.fromkeys(form.columns, pa.string()),
                                      null_values=["", *form.empty], strings_can_be_null=True,
-                                     quoted_strings_can_be_null=True),
+                                     quoted_strings_can_be_null=True, check_utf8=False),  # `_sound` looked at it
         )  # fmt: skip
     except (pa.ArrowInvalid, UnicodeDecodeError):
         return None

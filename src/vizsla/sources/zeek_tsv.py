@@ -139,19 +139,21 @@ def _fast(run: bytes, header: Header) -> dict[str, pa.Array] | None:
                 null_values=[header.unset],
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=True,
+                check_utf8=not run.isascii(),
             ),
         )
     except (pa.ArrowInvalid, UnicodeDecodeError):
         return None
     if table.num_rows != run.count(b"\n") + 1:
         return None
+    said = bool(header.empty) and header.empty.encode() in run
     found = {}
     for name, chunked in zip(table.column_names, table.columns, strict=True):
         column = chunked.combine_chunks()
         column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
         if column.null_count == len(column):
             continue
-        if header.empty:
+        if said:
             empty = pc.equal(column, header.empty)
             if pc.any(empty).as_py():
                 column = pc.if_else(empty, "", column)
