@@ -27,8 +27,8 @@ from vizsla.source import Growth, LogFile, Rejected, Resumable, Source
 from vizsla.sources import find, recognise
 
 PIECE = 16 << 20  # bytes
-# Bytes of a log that is worth cutting. On two idle processors 156 MB of an access log took 6.3 s with two workers and 5.3 s
-# with one, 313 MB 8.9 s and 9.2 s: the second worker's start must be earned, and it costs more processor time.
+# Bytes of a log that is worth cutting. On two idle processors 156 MB of an access log took 6.3 s with two workers and
+# 5.3 s with one, 313 MB 8.9 s and 9.2 s: the second worker's start must be earned, and it costs more processor time.
 WORTH = 1 << 29
 
 
