@@ -81,8 +81,9 @@ def test_what_the_author_says_is_shown(tmp_path: Path) -> None:
     for text in ("id: one", "harmless where: Administrators who look around", "tags: attack.t1059"):
         assert text in said
         assert text in page.read_text(encoding="utf-8")
-    assert "61 more lines of evidence" in said
-    assert shown.out.count("(low) met Image") < 100
+    assert "(low) and 97 more" in said
+    assert "89 more reasons: `--json` has them" in said
+    assert shown.out.count("(low) met Image") < 20
     assert "<script>alert" not in page.read_text(encoding="utf-8")
 
 

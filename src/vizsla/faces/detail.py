@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _VALUE = 400  # of a native field
 _EVENTS = 30  # of the timeline
 _LINES = 40  # of evidence that are shown though they add nothing
+_REASONS = 12  # of one line of evidence
 _SAID = 600  # of what an author says
 _FEW = 8  # entries of a list that an author gave
 _LEDGER = 120  # of a line of the ledger: "Why" has told it in full
@@ -123,8 +124,10 @@ def _evidence(number: int, evidence: Evidence) -> Text:
     if evidence.p is not None:
         extra.append(f"p {evidence.p:.2g}")
     told.append("\n   " + " · ".join(extra), style="dim")
-    for reason in evidence.reasons:
+    for reason in evidence.reasons[:_REASONS]:
         told.append("\n").append_text(_reason(reason))
+    if (left := len(evidence.reasons) - _REASONS) > 0:
+        told.append(f"\n{_INDENT} - {words.counted(left, 'more reason', 'more reasons')}: `--json` has them")
     for name, value in said(evidence):
         told.append(f"\n{_INDENT} - {name}: ", style="dim").append(shortened(visible(value), _SAID))
     return told
