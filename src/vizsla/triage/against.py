@@ -10,7 +10,7 @@ from vizsla.nouns import Finding
 from vizsla.safe import shortened, visible
 from vizsla.triage.assets import Assets
 from vizsla.triage.native import Fields, base, hosts_of, is_machine, lead_fields, strongest, users_of
-from vizsla.triage.titles import field_words
+from vizsla.triage.titles import counted, field_words
 
 MOST = 5  # lines; the most telling come first
 COMMON = 2.0  # bits of surprisal below which a value is called usual
@@ -110,7 +110,7 @@ def _seen_before(finding: Finding) -> Iterator[str]:
         seen = [r for r in evidence.reasons if r.seen > 0]
         if seen and len(seen) == len(evidence.reasons):
             top = max(seen, key=lambda r: r.surprisal)
-            hosts = f" on {top.hosts:,} of {top.of_hosts:,} host{'s' * (top.of_hosts != 1)}" if top.of_hosts else ""
+            hosts = f" on {top.hosts:,} of {counted(top.of_hosts, 'host')}" if top.of_hosts else ""
             often = f"was seen {_times(top.seen)} before{hosts}"
             yield f"Rare, not new: even the rarest part ({field_words(top.field)}) {often}."
             return

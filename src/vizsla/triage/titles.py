@@ -104,13 +104,14 @@ def reason_text(reason: Reason) -> str:
     value = shortened(visible(one_line(reason.raw or reason.value)), VALUE)
     given = f" with {shortened(visible(one_line(reason.given)), VALUE)}" if reason.given else ""
     often = "never seen" if reason.seen == 0 else f"seen {reason.seen:,} {'time' if reason.seen == 1 else 'times'}"
-    hosts = f", on {reason.hosts:,} of {_counted(reason.of_hosts, 'host')}" if reason.of_hosts else ""
+    hosts = f", on {reason.hosts:,} of {counted(reason.of_hosts, 'host')}" if reason.of_hosts else ""
     usual = ", ".join(f"{shortened(visible(one_line(u.value)), 40)} ({u.count:,})" for u in reason.usual[:3])
     instead = f"; usual: {usual}" if usual else ""
-    return f"{field_words(reason.field)} {value}{given} {often} in {_counted(reason.of, 'event')}{hosts}{instead}"
+    return f"{field_words(reason.field)} {value}{given} {often} in {counted(reason.of, 'event')}{hosts}{instead}"
 
 
-def _counted(number: int, one: str) -> str:
+def counted(number: int, one: str) -> str:
+    """A number of things in words: '1 host', '1,061 events'."""
     return f"{number:,} {one if number == 1 else one + 's'}"
 
 
