@@ -15,8 +15,9 @@ from intel_samples import LATER, NOW, claim, new_store
 from vizsla.intel import decay, kept, weigh
 from vizsla.intel.active import active
 from vizsla.intel.normal import TYPES
+from vizsla.intel.record import Record
 from vizsla.intel.store import Store
-from vizsla.intel.weigh import Record, Voice, voice
+from vizsla.intel.weigh import Voice, voice
 
 
 def bits(store: Store, voices: dict[str, Voice] | None = None) -> dict[str, float]:

@@ -95,9 +95,10 @@ def show(
     if format is not ListFormat.TABLE:
         _write(found, format, None)
         return
-    worth = weigh.prior(found, weigh.voices(store, now)).to_pylist()
+    heard = weigh.voices(store, now)
+    worth = weigh.prior(found, heard).to_pylist()
     for row, weight in zip(found.to_pylist(), worth, strict=True):
-        for line in face.shown(row, store.claims([row["id"]]), weight["bits"], weight["exempt"], now):
+        for line in face.shown(row, store.claims([row["id"]]), weight["bits"], weight["exempt"], now, heard):
             print(line)
 
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from vizsla.faces.words import counted, when
 from vizsla.intel import decay
+from vizsla.intel.weigh import Voice
 from vizsla.safe import shortened, visible
 
 _VALUE, _CONTEXT = 64, 160
@@ -43,8 +44,10 @@ def state(row: Mapping[str, Any]) -> str:
     return str({"context": "context only", "future": "not yet valid"}.get(row["state"], row["state"]))
 
 
-def shown(row: Mapping[str, Any], claims: pa.Table, bits: float, exempt: bool, now: datetime) -> Iterator[str]:
-    """An indicator with all that is said of it, line by line, safe to print."""
+def shown(
+    row: Mapping[str, Any], claims: pa.Table, bits: float, exempt: bool, now: datetime, heard: Mapping[str, Voice]
+) -> Iterator[str]:
+    """An indicator with all that is said of it, line by line, safe to print. `heard`: the feeds' voices."""
     yield f"{row['type']}  {visible(row['value'])}"
     yield f"  id          {row['id']}"
     yield f"  state       {visible(state(row))}"
@@ -52,6 +55,10 @@ def shown(row: Mapping[str, Any], claims: pa.Table, bits: float, exempt: bool, n
         yield f"  why         {visible(row['silenced_why'] or '')}"
     stated = "none stated" if row["confidence"] is None else f"{row['confidence']:.0f} of 100"
     yield f"  confidence  {stated}, by {counted(len(row['feeds']), 'feed')}"
+    for feed in row["feeds"]:
+        if feed in heard and heard[feed].hushed:
+            counts = f"{heard[feed].voice:.0%} here: `vizsla intel feeds` says why"
+            yield f"  voice       {visible(feed)}'s word counts {counts}"
     yield f"  age         {_age(row, now)}"
     capped = "; exempt from the cap by how many hosts saw it" if exempt else ""
     yield f"  worth       {bits:.1f} bits before it is known how many hosts saw it{capped}"

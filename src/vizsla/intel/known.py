@@ -18,6 +18,7 @@ from vizsla.hit import passes
 from vizsla.intel.active import looked_for, standing
 from vizsla.intel.add import Added, add
 from vizsla.intel.match import matchers, prepare
+from vizsla.intel.record import Record, records
 from vizsla.intel.seek import seek, seek_kept_patterns, seek_patterns
 from vizsla.intel.sightings import seen_in
 from vizsla.intel.store import Store
@@ -45,6 +46,7 @@ class Indicators:
 
     lake: the lake hunted in, where the store is its own: then only what is new is looked for, the rest was kept as
     sightings. folder: where indicators are prepared for workers. read: the files that were named for this hunt.
+    told: the feeds' records where they are not those of the store's own lake.
     """
 
     store: Store
@@ -52,6 +54,7 @@ class Indicators:
     now: datetime
     lake: Lake | None = None
     read: Added | None = None
+    told: Mapping[str, Record] | None = None
     analytic: str = "intel"
     _notes: list[str] = field(default_factory=list)
     _every: tuple[int, pa.Table] | None = None  # of which version of the store
@@ -109,12 +112,12 @@ class Indicators:
         """What is known of these; each as old as it was when it was met last."""
         rows = standing(self.store, None, pa.array(list(by), pa.string()))
         times = pa.array([by[id] for id in rows.column("id").to_pylist()], pa.timestamp("us", tz="UTC"))
-        heard: dict[str, Voice] = voices(self.store, self.now)
+        heard = voices(self.store, self.now, self.told)
         worth = prior(rows, heard, times)
         contexts = self._contexts(rows.column("id"))
         priors = zip(worth.column("bits").to_pylist(), worth.column("exempt").to_pylist(), strict=True)
         return {
-            str(row["id"]): _about(row, bits, bool(exempt), contexts.get(str(row["id"]), ""))
+            str(row["id"]): _about(row, bits, bool(exempt), contexts.get(str(row["id"]), ""), heard)
             for row, (bits, exempt) in zip(rows.to_pylist(), priors, strict=True)
         }
 
@@ -174,15 +177,21 @@ def of_files(paths: Sequence[str], kept: Lake | None, folder: Path, now: datetim
 
         shutil.copytree(kept.root / "intel", home.root / "intel", dirs_exist_ok=True)
     store = Store(home)
-    return Indicators(store, folder, now, read=add(store, paths, now=now))
+    told = records(kept, now) if kept is not None else None
+    return Indicators(store, folder, now, read=add(store, paths, now=now), told=told)
 
 
-def _about(row: Mapping[str, Any], bits: float, exempt: bool, context: str) -> About:
+def _about(row: Mapping[str, Any], bits: float, exempt: bool, context: str, heard: Mapping[str, Voice]) -> About:
     record: dict[str, object] = {name: row[name] for name in _TEXTS}
     record |= {name: list(row[name] or ()) for name in _LISTS}
     record |= {name: row[name].isoformat().replace("+00:00", "Z") if row[name] else None for name in _TIMES}
     record |= {"confidence": row["confidence"], "score": row["score"], "context": context}
-    feeds = ", ".join((row["feeds"] or [])[:3])
+    hushed = {feed: round(heard[feed].voice, 3) for feed in row["feeds"] or () if feed in heard and heard[feed].hushed}
+    record |= {"voices": hushed} if hushed else {}
+    feeds = ", ".join(
+        f"{feed}, whose word counts {hushed[feed]:.0%} here," if feed in hushed else feed
+        for feed in (row["feeds"] or [])[:3]
+    ).rstrip(",")
     named = ", ".join((*(row["malware"] or ()), *(row["actors"] or ()))[:3])
     beside = "; ".join(part for part in (f"{row['type']} of {feeds}", named) if part)
     return About(

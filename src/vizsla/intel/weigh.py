@@ -8,8 +8,8 @@ the indicator (`decay`). The voice of a feed:
 
     voice = (1 - benign share) / (1 - benign share before anything was judged) * freshness, at most 1
 
-The benign share of its sightings is the mean of Beta(a + benign, b + judged - benign). A feed that cries wolf loses
-its voice.
+The benign share of its sightings, by the lake's verdicts (`record`), is the mean of Beta(a + benign, b + judged -
+benign). A feed that cries wolf loses its voice.
 """
 
 from __future__ import annotations
@@ -28,24 +28,11 @@ import yaml
 
 from vizsla import arrow
 from vizsla.intel import decay, kept
+from vizsla.intel.record import Record, records
 from vizsla.intel.store import Store
 from vizsla.intel.view import combined
 
 DAY = 86_400.0  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A feed's record here: its sightings, how many were judged benign, and how many were judged at all (None: all)."""
-
-    sightings: int = 0
-    benign: int = 0
-    judged: int | None = None
-
-    @property
-    def of(self) -> int:
-        """How many were judged."""
-        return max(self.benign, self.sightings if self.judged is None else self.judged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +43,11 @@ class Voice:
     benign_share: float  # with the prior
     overlap: float  # share of its indicators that other feeds name too
     stale_days: float  # days for which it has been overdue; 0: it is not
+
+    @property
+    def hushed(self) -> bool:
+        """Whether its word counts visibly less than as it stands."""
+        return self.voice < 0.995
 
 
 @lru_cache(1)
@@ -116,26 +108,26 @@ def voice(record: Record, overlap: float, stale_days: float) -> Voice:
     return Voice(min(1.0, (1 - share) / (1 - before)) * fresh, share, overlap, stale_days)
 
 
-def voices(store: Store, now: datetime, records: Mapping[str, Record] | None = None) -> dict[str, Voice]:
-    """The voice of each feed that has indicators."""
-    return {row["feed"]: _voice_of(row) for row in feeds_table(store, now, records).to_pylist()}
+def voices(store: Store, now: datetime, told: Mapping[str, Record] | None = None) -> dict[str, Voice]:
+    """The voice of each feed that has indicators; `told` as in `feeds_table`."""
+    return {row["feed"]: _voice_of(row) for row in feeds_table(store, now, told).to_pylist()}
 
 
 def _voice_of(row: Mapping[str, Any]) -> Voice:
     return Voice(row["voice"], row["benign share"], row["overlap"], row["stale days"])
 
 
-def feeds_table(store: Store, now: datetime, records: Mapping[str, Record] | None = None) -> pa.Table:
+def feeds_table(store: Store, now: datetime, told: Mapping[str, Record] | None = None) -> pa.Table:
     """One row a feed: what it brings, its record here, overlap with others, staleness, and the voice that it has.
 
-    `records`: by feed, of verdicts; without, sightings are counted and none is judged.
+    `told`: by feed its record; without, as the sightings and the verdicts of the store's own lake have it.
     """
     counts = _counts(store)
-    records = records if records is not None else _seen(store)
+    told = records(store.lake, now) if told is None else told
     known = kept.load(store)
     rows = []
     for name in sorted({*counts, *known}):
-        own, record = known.get(name, kept.Kept(name)), records.get(name, Record())
+        own, record = known.get(name, kept.Kept(name)), told.get(name, Record())
         claims, ids, shared, changed = counts.get(name, (0, 0, 0, None))
         overlap = shared / ids if ids else 0.0
         heard = voice(record, overlap, overdue(own, now))
@@ -157,19 +149,6 @@ FEEDS = pa.schema([
     pa.field("changed", pa.timestamp("us", tz="UTC")),
     *(pa.field(name, pa.string()) for name in ("pulled", "next", "state")),
 ])  # fmt: skip
-
-
-def _seen(store: Store) -> dict[str, Record]:
-    """By feed the indicators of it that were seen, on each host once."""
-    if not (store.lake.root / "sightings").is_dir():
-        return {}
-    from vizsla.intel.sightings import sightings
-
-    found = sightings(store.lake).select(["indicator", "_host", "feeds"])
-    places = found.append_column("row", pa.array(np.arange(len(found))))
-    firsts = places.group_by(["indicator", "_host"]).aggregate([("row", "min")]).column("row_min")
-    counts = pc.value_counts(pc.list_flatten(arrow.whole(found.column("feeds").take(firsts)))).to_pylist()
-    return {row["values"]: Record(row["counts"], 0, 0) for row in counts}
 
 
 def _counts(store: Store) -> dict[str, tuple[int, int, int, datetime | None]]:
