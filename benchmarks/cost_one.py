@@ -18,6 +18,7 @@ from vizsla.analytics import registry
 from vizsla.analytics.rarity import model as rarity
 from vizsla.engine import Engine
 from vizsla.engines import connect
+from vizsla.hunt.learning import share_of
 from vizsla.hunt.observed import observe
 from vizsla.hunt.scope import scans_of
 from vizsla.lake import Lake, Scan
@@ -57,7 +58,8 @@ def parts_of(name: str, engine: Engine) -> tuple[Callable[[Sequence[Scan]], Any]
     def find(scans: Sequence[Scan], state: rarity.Learnt) -> int:
         return len(rarity.scored(rarity.tally(engine, scans).units, state.model.score).key)
 
-    return lambda scans: rarity.learn(rarity.tally(engine, scans)), find
+    # As `vizsla learn` does: host-days are replayed up to so many events.
+    return lambda scans: rarity.learn(rarity.tally(engine, scans, share_of(scans))), find
 
 
 def watched(engine: Engine, scans: Sequence[Scan]) -> dict[str, set[str]]:

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.analytic import Need, State, observed
+from vizsla.arrow import alike
+from vizsla.ueba.told import behind, replaced
 
 if TYPE_CHECKING:
     from vizsla.engine import Engine
@@ -55,22 +57,24 @@ class AccessEdge:
 
 
 def _observed(kind: str, own: pa.Table, graph: Access) -> pa.RecordBatch:
-    actor, host = own["actor"].to_pylist(), own["host"].to_pylist()
-    bits = graph.bits(actor, host)
-    why, pictures = [], []
-    for a, h, score in zip(actor, host, bits.tolist(), strict=True):
-        told = score >= SAID
-        why.append(said(kind, a, h, graph) if told else f"{a} {VERBS[kind][0]} {h}")
-        pictures.append(drawn(a, h, graph) if told else None)
+    first, edge = alike(own, ["actor", "host"])
+    edges = own.select(["actor", "host"]).take(pa.array(first))
+    actors, hosts = (column.to_pylist() for column in edges.columns)
+    bits = graph.bits(actors, hosts)
+    odd = np.flatnonzero(bits >= SAID).tolist()
+    why = pc.binary_join_element_wise(edges["actor"], VERBS[kind][0], edges["host"], " ")
+    why = replaced(why, {i: said(kind, actors[i], hosts[i], graph) for i in odd})
+    pictures = replaced(pa.nulls(len(edges), pa.string()), {i: drawn(actors[i], hosts[i], graph) for i in odd})
+    spread = pa.array(edge)
     return observed({
         "_host": own["teller"], "_time": own["time"].cast(MICRO), "kind": own["kind"],
         "pattern": pc.binary_join_element_wise(pa.scalar(kind), own["actor"], " "),
-        "logon_id": own["session"], "score": np.asarray(bits), "n": own["n"], "why": why,
-        "event_ids": [[id] for id in own["id"].to_pylist()], "picture": pa.array(pictures, pa.string()),
+        "logon_id": own["session"], "score": bits[edge], "n": own["n"], "why": why.take(spread),
+        "event_ids": behind(own["id"], np.arange(len(own)), {}), "picture": pictures.take(spread),
     })  # fmt: skip
 
 
-def alike(actor: str, graph: Access) -> list[int]:
+def similar(actor: str, graph: Access) -> list[int]:
     """Others who share a host with an actor, those first who share most."""
     code = graph.actors.get(actor)
     if code is None:
@@ -92,7 +96,7 @@ def said(kind: str, actor: str, host: str, graph: Access) -> str:
     days = graph.days[code].toarray().ravel()
     if column is not None and days[column]:
         return f"{actor} {verb} {host}: on {days[column]:,.0f} of {graph.active[code]:,.0f} days before"
-    others = alike(actor, graph)
+    others = similar(actor, graph)
     near = 0 if column is None else int((graph.days[others, column] > 0).sum())
     usual = sorted(range(len(days)), key=lambda i: -days[i])[:3]
     names = list(graph.hosts)
@@ -108,7 +112,7 @@ def drawn(actor: str, host: str, graph: Access) -> str:
     names, actors = list(graph.hosts), list(graph.actors)
     edges: list[list[Any]] = []
     code = graph.actors.get(actor)
-    for one in ([] if code is None else [code]) + alike(actor, graph)[:NEIGHBOURS]:
+    for one in ([] if code is None else [code]) + similar(actor, graph)[:NEIGHBOURS]:
         days = graph.days[one].toarray().ravel()
         most = [int(i) for i in np.argsort(-days, kind="stable")[:NEIGHBOURS] if days[i]]
         edges += [

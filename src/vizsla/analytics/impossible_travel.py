@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import log2
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from vizsla.analytic import Need, State, observed
+from vizsla.arrow import alike
+from vizsla.ueba.told import behind, replaced
 
 if TYPE_CHECKING:
     from vizsla.engine import Engine
@@ -42,12 +48,15 @@ class ImpossibleTravel:
         locate = locator()
         if locate is None:
             return {"places": PLACES.empty_table()}
-        days: dict[tuple[str, str], set[int]] = {}
-        for row in logons(engine, scans).select(["user", "ip", "hour"]).to_pylist():
-            if (place := locate(row["ip"])) is not None:
-                days.setdefault((row["user"], _named(place)), set()).add(row["hour"] // 24)
-        rows = [{"user": user, "place": place, "days": len(at)} for (user, place), at in sorted(days.items())]
-        return {"places": pa.Table.from_pylist(rows, PLACES)}
+        found = logons(engine, scans)
+        spots = _spots(found, locate)
+        named = pa.array([None if spot is None else _named(spot) for spot in spots.each], pa.string())
+        table = pa.table({"user": found["user"], "place": named.take(pa.array(spots.of)), "day": _days(found)})
+        table = table.filter(pc.is_valid(table["place"]))
+        days = table.group_by(["user", "place", "day"], use_threads=False).aggregate([])
+        counted = days.group_by(["user", "place"], use_threads=False).aggregate([([], "count_all")])
+        places = counted.rename_columns(PLACES.names).cast(PLACES)
+        return {"places": places.sort_by([("user", "ascending"), ("place", "ascending")]).combine_chunks()}
 
     def find(self, engine: Engine, scans: Sequence[Scan], state: State | None) -> Iterator[pa.RecordBatch]:
         """Every logon from an address whose place is known."""
@@ -64,38 +73,71 @@ class ImpossibleTravel:
         back = timedelta(microseconds=BACK)
         wide = [replace(s, hosts=None, since=None if s.since is None else s.since - back) for s in scans]
         found = logons(engine, wide)
-        chosen = set(within(found, scans))
-        places = (state or {}).get("places", PLACES.empty_table()).to_pylist()
-        known = {(row["user"], row["place"]): row["days"] for row in places}
-        rows = [row for row in _judged(found.to_pylist(), locate, known) if row["at"] in chosen]
-        if rows:
-            yield observed({
-                "_host": [row["host"] for row in rows], "kind": [row["kind"] for row in rows],
-                "_time": pa.array([row["first"] for row in rows], pa.int64()).cast(MICRO),
-                "pattern": [f"travel of {row['user']}" for row in rows],
-                "logon_id": pa.array([row["session"] or None for row in rows], pa.string()),
-                "score": [row["bits"] for row in rows], "n": [row["n"] for row in rows],
-                "why": [row["why"] for row in rows], "event_ids": [row["ids"] for row in rows],
-            })  # fmt: skip
+        spots = _spots(found, locate)
+        known = np.array([spot is not None for spot in spots.each], bool)
+        places = np.array(within(found, scans), np.int64)
+        places = places[known[spots.of[places]]]
+        if not len(places):
+            return
+        days = (state or {}).get("places", PLACES.empty_table()).to_pylist()
+        judged = _judged(_rows(found, spots), {(row["user"], row["place"]): row["days"] for row in days})
+        at = dict(zip(places.tolist(), range(len(places)), strict=True))
+        odd = {at[row["at"]]: row for row in judged if row["bits"] > 0 and row["at"] in at}
+        chosen = found.take(pa.array(places))
+        score = np.zeros(len(places))
+        score[list(odd)] = [row["bits"] for row in odd.values()]
+        why = pc.binary_join_element_wise(chosen["user"], " came from ", chosen["ip"], "; no travel needed", "")
+        yield observed({
+            "_host": chosen["host"], "kind": chosen["kind"], "_time": chosen["first"].cast(MICRO),
+            "pattern": pc.binary_join_element_wise("travel of", chosen["user"], " "),
+            "logon_id": pc.if_else(pc.equal(chosen["session"], ""), None, chosen["session"]),
+            "score": score, "n": chosen["n"], "why": replaced(why, {i: row["why"] for i, row in odd.items()}),
+            "event_ids": behind(found["id"], places, {i: [row["at"], row["from"]] for i, row in odd.items()}),
+        })  # fmt: skip
 
 
-def _judged(
-    rows: list[dict[str, Any]], locate: Locate, known: Mapping[tuple[str, str], int]
-) -> Iterator[dict[str, Any]]:
-    """Each logon with a place, and the bits and words of the fastest travel that it would end."""
+@dataclass(frozen=True, slots=True)
+class Spots:
+    """Where logons came from. `each`: the place of each distinct address, or None; `of`: of each row, which of them."""
+
+    each: list[Place | None]
+    of: npt.NDArray[np.int64]
+
+
+def _spots(found: pa.Table, locate: Locate) -> Spots:
+    first, of = alike(found, ["ip"])
+    return Spots([locate(ip) for ip in found["ip"].take(pa.array(first)).to_pylist()], of)
+
+
+def _days(found: pa.Table) -> npt.NDArray[np.int64]:
+    return np.asarray(found["hour"].to_numpy() // 24)
+
+
+def _rows(found: pa.Table, spots: Spots) -> list[dict[str, Any]]:
+    """The logons of accounts that came from more than one place: nobody else can have travelled."""
+    codes = {spot: code for code, spot in enumerate(dict.fromkeys(spots.each))}
+    place = np.array([-1 if spot is None else codes[spot] for spot in spots.each], np.int64)[spots.of]
+    first, user = alike(found, ["user"])
+    pairs = np.unique(np.stack([user, place])[:, place >= 0], axis=1)
+    several = np.bincount(pairs[0], minlength=len(first)) > 1
+    wanted = np.flatnonzero(several[user] & (place >= 0))
+    rows = found.select(["user", "ip", "first", "id"]).take(pa.array(wanted)).to_pylist()
+    return [row | {"at": at, "place": spots.each[spots.of[at]]} for row, at in zip(rows, wanted.tolist(), strict=True)]
+
+
+def _judged(rows: list[dict[str, Any]], known: Mapping[tuple[str, str], int]) -> Iterator[dict[str, Any]]:
+    """Each logon, with the bits, words and beginning (`from`) of the fastest travel that it would end."""
     last: dict[str, list[tuple[dict[str, Any], Place]]] = {}
-    for at, row in sorted(enumerate(rows), key=lambda item: (item[1]["first"], item[1]["id"])):
-        place = locate(row["ip"])
-        if place is None:
-            continue
+    for row in sorted(rows, key=lambda row: (row["first"], row["id"])):
+        place = row["place"]
         before = [(other, there) for other, there in last.get(row["user"], ()) if row["first"] - other["first"] <= BACK]
-        bits, why, ids = 0.0, f"{row['user']} came from {row['ip']}; no travel needed", [row["id"]]
+        bits, why, start = 0.0, "", row["at"]
         for other, there in before:
             gained = _travel(row, place, other, there, known)
             if gained > bits:
-                bits, why, ids = gained, _said(row, place, other, there), [row["id"], other["id"]]
+                bits, why, start = gained, _said(row, place, other, there), other["at"]
         last[row["user"]] = [*({_named(t): (o, t) for o, t in before} | {_named(place): (row, place)}).values()]
-        yield row | {"at": at, "bits": round(bits, 9), "why": why, "ids": ids}
+        yield row | {"bits": round(bits, 9), "why": why, "from": start}
 
 
 def _speed(row: dict[str, Any], place: Place, other: dict[str, Any], there: Place) -> tuple[float, float, float]:

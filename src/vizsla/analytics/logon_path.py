@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.analytic import Need, State, observed
+from vizsla.arrow import alike
+from vizsla.calibration import Floats
+from vizsla.ueba.paths import LONGEST, NEW, WITHIN, Step, before, newest, path
+from vizsla.ueba.told import behind, replaced
 
 if TYPE_CHECKING:
     from vizsla.engine import Engine
     from vizsla.lake import Scan
-    from vizsla.ueba.paths import Step
 
 MICRO = pa.timestamp("us", tz="UTC")
 
@@ -39,63 +43,93 @@ class LogonPath:
     def find(self, engine: Engine, scans: Sequence[Scan], state: State | None) -> Iterator[pa.RecordBatch]:
         """Every logon from another host. One without a new one before it scores nothing: `access_edge` has it."""
         from vizsla.ueba.gathered import within
-        from vizsla.ueba.paths import before, path
 
         rows, steps = _steps(engine, [earlier(scan) for scan in scans], state)
         if not len(rows):
             return
-        bits, came_from = before(steps)
-        ids, times, sessions, kinds = (rows[name].to_pylist() for name in ("id", "time", "session", "kind"))
-        chosen = [i for i in within(rows, scans) if steps[i].source]
-        if not chosen:
-            return
-        paths = [path(i, came_from) for i in chosen]
-        tellers, counts = rows["host"].to_pylist(), rows["n"].to_pylist()
-        yield observed({
-            "_host": [tellers[i] for i in chosen],
-            "_time": pa.array([times[i] for i in chosen], pa.int64()).cast(MICRO),
-            "kind": [kinds[i] for i in chosen],
-            "pattern": [f"path of {steps[i].user}" for i in chosen],
-            "logon_id": pa.array([sessions[i] or None for i in chosen], pa.string()),
-            "score": [round(float(bits[i]), 9) if len(way) > 1 else 0.0 for i, way in zip(chosen, paths, strict=True)],
-            "n": [counts[i] for i in chosen],
-            "why": [_said([steps[j] for j in way]) for way in paths],
-            "event_ids": [[ids[j] for j in reversed(way)] for way in paths],
-            "picture": pa.array([_drawn([steps[j] for j in way]) for way in paths], pa.string()),
-        })  # fmt: skip
+        places = pa.array(within(rows, scans), pa.int64())
+        chosen = rows.append_column("source", steps.source).append_column("reached", steps.target)
+        chosen = chosen.take(places).append_column("place", places)
+        chosen = chosen.filter(pc.not_equal(chosen["source"], "")).combine_chunks()
+        if len(chosen):
+            yield _observed(chosen, rows, steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Logons as steps. `new`: those that are new, by their places among all; all else is one per row."""
+
+    source: pa.Array
+    target: pa.Array
+    new: dict[int, Step]
+
+
+def _observed(chosen: pa.Table, rows: pa.Table, steps: Steps) -> pa.RecordBatch:
+    """These rows; a path's own words, picture and events where one ends with them."""
+    places = list(steps.new)
+    bits, came_from = before(list(steps.new.values()))
+    own = chosen["place"].to_numpy()
+    at = dict(zip(own.tolist(), range(len(own)), strict=True))
+    score = np.zeros(len(chosen))
+    why = pc.binary_join_element_wise(
+        chosen["user"], " logged on to ", chosen["reached"], " from ", chosen["source"], "; no new logon led there", ""
+    )
+    ways: dict[int, list[int]] = {}
+    for number, place in enumerate(places):
+        if place in at and came_from[number] >= 0:
+            ways[at[place]] = path(number, came_from)
+            score[at[place]] = round(float(bits[number]), 9)
+    walked = {row: [steps.new[places[i]] for i in way] for row, way in ways.items()}
+    told, drawn = ({row: say(way) for row, way in walked.items()} for say in (_said, _drawn))
+    back = {row: [places[i] for i in reversed(way)] for row, way in ways.items()}
+    return observed({
+        "_host": chosen["host"], "_time": chosen["time"].cast(MICRO), "kind": chosen["kind"],
+        "pattern": pc.binary_join_element_wise("path of", chosen["user"], " "),
+        "logon_id": pc.if_else(pc.equal(chosen["session"], ""), None, chosen["session"]), "score": score,
+        "n": chosen["n"], "why": replaced(why, told), "event_ids": behind(rows["id"], own, back),
+        "picture": replaced(pa.nulls(len(chosen), pa.string()), drawn),
+    })  # fmt: skip
 
 
 def earlier(scan: Scan) -> Scan:
     """A scan that begins as much earlier as a path's steps may lie apart, as far as the lake's files were asked for."""
-    from vizsla.ueba.paths import LONGEST, WITHIN
-
     back = timedelta(microseconds=WITHIN * LONGEST)
     return scan if scan.since is None else replace(scan, since=scan.since - back)
 
 
-def _steps(engine: Engine, scans: Sequence[Scan], state: State | None) -> tuple[pa.Table, list[Step]]:
-    """The logons of all hosts, and each as a step."""
-    from vizsla.ueba.addresses import ends
-    from vizsla.ueba.edges import EDGES, access
-    from vizsla.ueba.gathered import KINDS, edges_of, everywhere
-    from vizsla.ueba.paths import Step, newest
+def _steps(engine: Engine, scans: Sequence[Scan], state: State | None) -> tuple[pa.Table, Steps]:
+    """The logons of all hosts, and each as a step. Computers' own accounts go nowhere by themselves."""
+    from vizsla.ueba.edges import EDGES
+    from vizsla.ueba.gathered import edges_of, everywhere
+    from vizsla.ueba.logons import machines
 
     found, names = everywhere(engine, scans, state)
     known = (state or {}).get("edges", EDGES.empty_table())
-    bits: dict[tuple[str, str, str], float] = {}
-    for kind, (actors, hosts, _, _) in edges_of(found, names).items():
-        pairs = sorted({(actor, host) for actor, host in zip(actors, hosts, strict=True) if actor})
-        graph = access(known.filter(pc.equal(known["of"], kind)))
-        scored = graph.bits([actor for actor, _ in pairs], [host for _, host in pairs])
-        bits |= {(kind, *pair): float(value) for pair, value in zip(pairs, scored, strict=True)}
-    assert set(KINDS) >= {kind for kind, _, _ in bits}
-    sources, targets = ends(found, names)
-    users, times = found["user"].to_pylist(), found["first"].to_pylist()
-    steps = [
-        Step(a, b, user, time, newest((a, b, user), bits) if not user.endswith("$") else 0.0)
-        for a, b, user, time in zip(sources, targets, users, times, strict=True)
-    ]
-    return found, steps
+    edges = edges_of(found, names)
+    worth = {kind: _bits(kind, actors, hosts, known) for kind, (actors, hosts, _, _) in edges.items()}
+    source, target = edges["source"][:2]
+    away = pc.not_equal(source, "").to_numpy(zero_copy_only=False)
+    bits = newest(worth["user"], worth["source"], worth["from"], away)
+    bits[machines(found["user"]).to_numpy()] = 0.0
+    new = np.flatnonzero(bits >= NEW)
+    columns = (column.take(pa.array(new)).to_pylist() for column in (source, target, found["user"], found["first"]))
+    steps = (Step(*row) for row in zip(*columns, bits[new].tolist(), strict=True))
+    return found, Steps(source, target, dict(zip(new.tolist(), steps, strict=True)))
+
+
+def _bits(kind: str, actors: pa.Array, hosts: pa.Array, known: pa.Table) -> Floats:
+    """How new each edge is; 0 where there is no actor."""
+    from vizsla.ueba.edges import access
+
+    table = pa.table({"actor": actors, "host": hosts})
+    first, pair = alike(table, ["actor", "host"])
+    pairs = table.take(pa.array(first))
+    some = np.flatnonzero(pc.not_equal(pairs["actor"], "").to_numpy())
+    pairs = pairs.take(pa.array(some))
+    graph = access(known.filter(pc.equal(known["of"], kind)))
+    found = np.zeros(len(first))
+    found[some] = graph.bits(pairs["actor"].to_pylist(), pairs["host"].to_pylist())
+    return np.asarray(found[pair])
 
 
 def _at(time: int) -> str:
@@ -103,17 +137,12 @@ def _at(time: int) -> str:
 
 
 def _said(steps: Sequence[Step]) -> str:
-    last = steps[-1]
-    if len(steps) == 1:
-        return f"{last.user} logged on to {last.target} from {last.source}; no new logon led there"
     hops = ", ".join(f"{s.target} at {_at(s.time)} by {s.user} ({s.bits:.1f} bits new)" for s in steps)
     begin = f"from {steps[0].source} " if steps[0].source else ""
     return f"{len(steps)} new logons in a row, {begin}to {hops}"
 
 
-def _drawn(steps: Sequence[Step]) -> str | None:
-    if len(steps) == 1:
-        return None
+def _drawn(steps: Sequence[Step]) -> str:
     edges: list[list[Any]] = [[s.source or s.user, s.target, round(s.bits, 1), True] for s in steps]
     return json.dumps({"chart": "graph", "edges": edges, "about": "bits"})
 

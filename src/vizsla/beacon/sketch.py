@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from vizsla.beacon.bins import Floats, Ints, bin_of, counted
 from vizsla.beacon.contacts import TENTHS, contacts
+from vizsla.lake.days import by_days
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -30,6 +31,7 @@ __all__ = ["KEYS", "SKETCH", "Floats", "Ints", "lists", "merged", "sketches", "v
 SLOT = 8 * TENTHS
 DAY = 86_400 * TENTHS
 HOUR = 3_600 * TENTHS
+AT_ONCE = 6_000_000  # events of all tables that are grouped at once: the engine holds all their visits
 TIMES = 256  # visits whose times are kept of a pair
 MOST_SENT = (1 << 40) - 2  # bytes of a visit that are told apart
 UNKNOWN = -1  # bytes, where they are not known
@@ -81,10 +83,14 @@ def _ends(seen: ir.Table, of: str = "from") -> dict[str, ir.Value]:
 
 
 def sketches(engine: Engine, scans: Sequence[Scan], least: int = 1) -> Iterator[pa.Table]:
-    """Sketches of pairs, one row per pair and day, as a stream of tables of SKETCH in no order."""
-    for batch in engine.batches(visits(engine, scans, least)):
-        if batch.num_rows:
-            yield of_days(batch)
+    """Sketches of pairs, one row per pair and day, as a stream of tables of SKETCH in no order.
+
+    What was stored without a believable time makes rows of its own.
+    """
+    for share in by_days(scans, AT_ONCE):
+        for batch in engine.batches(visits(engine, share, least)):
+            if batch.num_rows:
+                yield of_days(batch)
 
 
 def of_days(batch: pa.RecordBatch) -> pa.Table:

@@ -17,7 +17,7 @@ from vizsla.lake.folder import EVENTS, LEDGER, LEDGER_FILE, READINGS_FILE, open_
 from vizsla.lake.known import Mask, first_seen, words
 from vizsla.lake.lock import WriterLock
 from vizsla.lake.memory import IdMemory
-from vizsla.lake.shape import alike, days_of, fold, gather
+from vizsla.lake.shape import alike, day_of, days_of, fold, gather
 from vizsla.nouns import DAY, ID, UNKNOWN_DAY
 
 DAYS_AT_ONCE = 250  # partitions written by one commit: each open one costs memory, and logs may hold any times
@@ -215,7 +215,7 @@ class Lake:
         if found is None:
             return None
         files, rows = found
-        days = None if scan.days is None else tuple(dict.fromkeys(map(_day_of, files)))
+        days = None if scan.days is None else tuple(dict.fromkeys(map(day_of, files)))
         return replace(scan, files=tuple(files), rows=rows, days=days)
 
     def compact(self, table: str | None = None) -> int:
@@ -309,11 +309,6 @@ def _by_day(files: Sequence[delta.DataFile]) -> dict[str, list[str]]:
     for file in files:
         found[file.day].append(file.path)
     return found
-
-
-def _day_of(path: str) -> str:
-    """The day of a file, by the folder that it lies in."""
-    return Path(path).parent.name.removeprefix(f"{DAY}=")
 
 
 def _crowded(files: Sequence[delta.DataFile]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -94,6 +95,11 @@ def _cast(name: str, column: pa.Array, wanted: pa.DataType) -> pa.Array:
             f"column {name[:80]!r} is {column.type}, and cannot be stored as {wanted}",
             fix="sources give native columns as strings, nested values as JSON text",
         ) from error
+
+
+def day_of(file: str) -> str:
+    """The day of a file's events, YYYY-MM-DD, by the folder that it lies in; UNKNOWN_DAY where they have none."""
+    return Path(file).parent.name.removeprefix(f"{DAY}=")
 
 
 def days_of(events: pa.Table) -> dict[str, int]:

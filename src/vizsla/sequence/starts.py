@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.analytics.rarity.encode import I64, NOTHING, U64, code_of, dictionary, mixed, take
+from vizsla.lake.days import of_days
 from vizsla.nouns.event import HOST, ID, TIME
 from vizsla.shape import shapes
 from vizsla.view import TABLE, view_of
@@ -61,7 +62,8 @@ def starts_of(engine: Engine, scans: Sequence[Scan]) -> Iterator[Starts]:
     """All starts in these scans, whole host-days together and about AT_ONCE at a time; nothing where there are none."""
     events = _events(engine, scans)
     for days, hosts in _parts(engine.collect(events.group_by("day", "host").agg(n=events.count())).to_pylist()):
-        some = events.filter(events["day"].isin(days))
+        some = _events(engine, of_days(scans, days))  # a day's files alone: parts are many where events are
+        some = some.filter(some["day"].isin(days))
         if hosts:
             some = some.filter(some["host"] >= hosts[0], some["host"] <= hosts[-1])
         yield _numbered(engine.collect(some.drop("day", "host")))

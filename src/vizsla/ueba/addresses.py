@@ -9,6 +9,7 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vizsla.arrow import alike
 from vizsla.ueba.logons import machines
 
 ADDRESSES = pa.schema([("ip", pa.string()), ("name", pa.string()), ("n", pa.int64())])
@@ -47,12 +48,13 @@ class Names:
 def names_of(logons: pa.Table, before: pa.Table) -> Names:
     """The names that these logons tell, and those that were told before (rows of ADDRESSES)."""
     told = logons.filter(_telling(logons))
-    days = pc.divide(told["hour"], 24).to_pylist()
+    table = pa.table({
+        "day": pc.divide(told["hour"], 24), "ip": told["ip"], "name": pc.utf8_rtrim(told["user"], "$"), "n": told["n"],
+    })  # fmt: skip
+    summed = table.group_by(["day", "ip", "name"], use_threads=False).aggregate([("n", "sum")])
     counted: dict[tuple[int, str], dict[str, int]] = {}
-    names = pc.utf8_rtrim(told["user"], "$").to_pylist()
-    for day, ip, name, n in zip(days, told["ip"].to_pylist(), names, told["n"].to_pylist(), strict=True):
-        of = counted.setdefault((day, ip), {})
-        of[name] = of.get(name, 0) + n
+    for day, ip, name, n in zip(*(column.to_pylist() for column in summed.columns), strict=True):
+        counted.setdefault((day, ip), {})[name] = n
     by_day = {key: min(of, key=lambda name: (-of[name], name)) for key, of in counted.items()}
     return Names(_ever(before), by_day)
 
@@ -72,15 +74,18 @@ def _ever(table: pa.Table) -> dict[str, str]:
     return {ip: name for ip, (_, name) in found.items()}
 
 
-def ends(logons: pa.Table, names: Names) -> tuple[list[str], list[str]]:
+def ends(logons: pa.Table, names: Names) -> tuple[pa.Array, pa.Array]:
     """Of each row of logons the host that it came from ('' where it is unknown, or the host itself) and the one that
     was logged on to."""
+    days = logons.set_column(logons.column_names.index("hour"), "hour", pc.divide(logons["hour"], 24))
+    keys = ["host", "ip", "name", "target", "hour"]
+    first, sort = alike(days, keys)
     sources, targets = [], []
-    columns = (logons[name].to_pylist() for name in ("host", "ip", "name", "target", "hour"))
-    for host, ip, name, target, hour in zip(*columns, strict=True):
-        day = hour // 24
+    columns = (column.to_pylist() for column in days.select(keys).take(pa.array(first)).columns)
+    for host, ip, name, target, day in zip(*columns, strict=True):
         to = names.of(day, target) if target else short(names.of(day, host))
         source = names.of(day, ip) if ip else short(name)
         targets.append(to)
         sources.append("" if source == to else source)
-    return sources, targets
+    spread = pa.array(sort)
+    return pa.array(sources, pa.string()).take(spread), pa.array(targets, pa.string()).take(spread)

@@ -161,10 +161,9 @@ def _weighted(model: Access, earlier: Access, new: list[tuple[str, str]]) -> Acc
                   model.right, weights)  # fmt: skip
 
 
-def counted(of: str, actor: list[str], host: list[str], day: I64, n: I64) -> pa.Table:
+def counted(of: str, actor: pa.Array, host: pa.Array, day: I64, n: I64) -> pa.Table:
     """EDGES of one kind from rows, those without an actor left out; in a total order."""
-    table = pa.table({"of": pa.repeat(pa.scalar(of), len(actor)), "actor": pa.array(actor, pa.string()),
-                      "host": pa.array(host, pa.string()), "day": day, "n": n})  # fmt: skip
+    table = pa.table({"of": pa.repeat(pa.scalar(of), len(actor)), "actor": actor, "host": host, "day": day, "n": n})
     table = table.filter(pc.not_equal(table["actor"], ""))
     keys = ["of", "actor", "host", "day"]
     summed = table.group_by(keys, use_threads=False).aggregate([("n", "sum")]).rename_columns([*keys, "n"])

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vizsla.arrow import alike, whole
 from vizsla.ueba.addresses import ADDRESSES, Names, addresses, ends, names_of
 from vizsla.ueba.edges import EDGES, counted
 from vizsla.ueba.logons import logons, machines
@@ -32,12 +33,12 @@ def learnt(engine: Engine, scans: Sequence[Scan]) -> dict[str, Any]:
     return {"edges": pa.concat_tables(parts).sort_by(keys).combine_chunks(), "addresses": told}
 
 
-def edges_of(found: pa.Table, names: Names) -> dict[str, tuple[list[str], list[str], Any, Any]]:
+def edges_of(found: pa.Table, names: Names) -> dict[str, tuple[pa.Array, pa.Array, Any, Any]]:
     """By kind: actors ('' for none), hosts, days and logons. Computers' accounts are told by their hosts."""
     sources, targets = ends(found, names)
-    people = pc.if_else(machines(found["user"]), "", found["user"]).to_pylist()
+    people = whole(pc.if_else(machines(found["user"]), "", found["user"]))
     day, n = found["hour"].to_numpy() // DAY, found["n"].to_numpy()
-    comers = [user if source else "" for user, source in zip(people, sources, strict=True)]
+    comers = pc.if_else(pc.equal(sources, ""), "", people)
     return {"user": (people, targets, day, n), "source": (sources, targets, day, n), "from": (comers, sources, day, n)}
 
 
@@ -74,10 +75,11 @@ def reached(engine: Engine, scans: Sequence[Scan], state: State | None) -> tuple
     found, names = everywhere(engine, scans, state)
     parts = []
     for kind, (actor, host, day, n) in edges_of(found, names).items():
-        table = pa.table({"of": pa.repeat(pa.scalar(kind), len(actor)), "actor": pa.array(actor, pa.string()),
-                          "host": pa.array(host, pa.string()), "teller": found["host"], "day": day, "n": n,
-                          "time": found["time"], "id": found["id"], "kind": found["kind"],
-                          "session": found["session"]})  # fmt: skip
+        table = pa.table({
+            "of": pa.repeat(pa.scalar(kind), len(actor)), "actor": actor, "host": host, "teller": found["host"],
+            "day": day, "n": n, "time": found["time"], "id": found["id"], "kind": found["kind"],
+            "session": found["session"],
+        })  # fmt: skip
         parts.append(_first(among(table.filter(pc.not_equal(table["actor"], "")), "teller", scans)))
     return known, pa.concat_tables(parts)
 
@@ -85,17 +87,15 @@ def reached(engine: Engine, scans: Sequence[Scan], state: State | None) -> tuple
 def _first(table: pa.Table) -> pa.Table:
     """One row for each edge, teller and day: the first of its logons, and how many there were."""
     keys = ["of", "actor", "host", "teller", "day"]
-    table = table.sort_by([(name, "ascending") for name in (*keys, "time", "id")]).combine_chunks()
     if not len(table):
         return table
-    columns = [table[name].combine_chunks() for name in keys]
-    new = np.zeros(len(table), dtype=bool)
-    new[0] = True
-    for column in columns:
-        new[1:] |= pc.not_equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
-    first = np.flatnonzero(new)
-    total = np.add.reduceat(table["n"].to_numpy(), first)
+    _, edge = alike(table, keys)
+    total = np.bincount(edge, table["n"].to_numpy()).astype(np.int64)
+    order = pa.table({"edge": edge, "time": table["time"], "id": table["id"]})
+    order = pc.sort_indices(order, [(name, "ascending") for name in order.column_names]).to_numpy()
+    first = order[np.flatnonzero(np.diff(edge[order], prepend=-1))]
     chosen = table.take(pa.array(first))
     chosen = chosen.set_column(chosen.column_names.index("n"), "n", pa.array(total))
+    chosen = chosen.sort_by([(name, "ascending") for name in keys]).combine_chunks()
     session = pc.if_else(pc.equal(chosen["session"], ""), None, chosen["session"])
     return chosen.set_column(chosen.column_names.index("session"), "session", session)

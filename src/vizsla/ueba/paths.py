@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from vizsla.calibration import Floats
 
@@ -63,11 +64,7 @@ def path(last: int, came_from: Sequence[int]) -> list[int]:
     return found[::-1]
 
 
-def newest(step: tuple[str, str, str], bits: Mapping[tuple[str, str, str], float]) -> float:
-    """The bits of the newest edge of a step (source, target, user): the account's, the hosts', or where it comes from.
-
-    `bits`: by (kind, actor, host), as `gathered.KINDS` names the kinds.
-    """
-    source, target, user = step
-    edges = [("user", user, target), ("source", source, target), ("from", user, source)]
-    return max(bits.get(edge, 0.0) for edge in (edges if source else edges[:1]))
+def newest(account: Floats, hosts: Floats, comes_from: Floats, away: npt.NDArray[np.bool_]) -> Floats:
+    """Of steps, the bits of the newest edge: the account's, and where it comes from another host (`away`) the hosts',
+    or where the account comes from."""
+    return np.maximum(account, np.where(away, np.maximum(hosts, comes_from), 0.0))

@@ -18,8 +18,9 @@ from vizsla.errors import LakeError, UsageError
 from vizsla.hunt.run import within
 from vizsla.hunt.scope import Progress, scans_of
 from vizsla.lake import Lake
+from vizsla.lake.shape import day_of
 from vizsla.nouns import Finding, HuntRequest, HuntResult
-from vizsla.nouns.event import ID, TIME
+from vizsla.nouns.event import ID, TIME, UNKNOWN_DAY
 from vizsla.source import Batch
 from vizsla.stamp import Stamper
 from vizsla.validate.carriers import Own, Row
@@ -118,9 +119,7 @@ def _newest(engine: Engine, lake: Lake) -> tuple[datetime | None, datetime | Non
     """The newest day with events, whole."""
     last: datetime | None = None
     for scan in scans_of(lake, engine):
-        days = [
-            day for day in {file.partition("_day=")[2].partition("/")[0] for file in scan.files} if day[:1].isdigit()
-        ]
+        days = {day_of(file) for file in scan.files} - {UNKNOWN_DAY}
         if days:
             newest = datetime.fromisoformat(max(days)).replace(tzinfo=UTC)
             last = newest if last is None else max(last, newest)

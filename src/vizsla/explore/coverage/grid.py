@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla import arrow
+from vizsla.lake.shape import day_of
 from vizsla.nouns.event import DAY, HOST, TIME, UNKNOWN_DAY
 
 if TYPE_CHECKING:
@@ -59,12 +60,8 @@ class Cells:
 
 def newest(scans: Sequence[Scan], kept: int = KEPT_DAYS) -> str:
     """The first of the `kept` newest days of scans, by the folders of their files: nothing is read. '' without days."""
-    days = [day for scan in scans for file in scan.files if (day := _day_of(file)) != UNKNOWN_DAY]
+    days = [day for scan in scans for file in scan.files if (day := day_of(file)) != UNKNOWN_DAY]
     return str(date.fromisoformat(max(days)) - timedelta(days=kept - 1)) if days else ""
-
-
-def _day_of(file: str) -> str:
-    return file.rsplit("/", 2)[-2].partition("=")[2]
 
 
 HOURS = pa.schema(
