@@ -14,7 +14,7 @@ import pytest
 
 from hunt_samples import DAY, HOUR, START, attack, company, lake_of, sysmon
 from vizsla.baseline import Baseline, BaselineStore, files
-from vizsla.baseline.store import describe, diff, read_folder
+from vizsla.baseline.store import describe, diff, placed, read_folder
 from vizsla.errors import BaselineError, UsageError
 from vizsla.hunt import hunt, learn
 from vizsla.lake import Lake
@@ -224,6 +224,15 @@ def test_strange_folders_among_versions_are_none(store: BaselineStore) -> None:
         (folder(store).parent / name).mkdir()
         (folder(store).parent / name / "meta.json").write_text("{}")
     assert store.versions("normal") == [1]
+
+
+def test_a_path_names_a_version_or_the_one_in_use(store: BaselineStore, tmp_path: Path) -> None:
+    own = folder(store)
+    assert placed(str(own)) == placed(str(own.parent)) == own
+    assert store.load(str(own.parent)).version == store.load(str(own)).version == 1
+    assert placed("normal") is None and placed(str(tmp_path / "nowhere")) is None
+    (own.parent / "current").write_text("../../1")
+    assert placed(str(own.parent)) is None
 
 
 def test_no_baseline_here(tmp_path: Path) -> None:

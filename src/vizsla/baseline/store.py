@@ -198,9 +198,10 @@ class BaselineStore:
         return version
 
     def load(self, name: str, version: int | None = None) -> Baseline:
-        """A baseline by name, NAME@VERSION or NAME@TAG, or by the folder it lies in."""
-        if os.sep in name or Path(name, "meta.json").exists():
-            return read_folder(Path(name))
+        """A baseline by name, NAME@VERSION or NAME@TAG, or by the folder it lies in, or its versions."""
+        folder = placed(name)
+        if folder is not None or os.sep in name:
+            return read_folder(folder or Path(name))
         name, version = self._parted(name, version)
         number = self.current(name) if version is None else version
         folder = self._home(name) / str(number)
@@ -290,6 +291,20 @@ def diff(older: Baseline, newer: Baseline) -> pa.Table:
             rows.append({"type of event": kind, "events": events, "values new": came, "values gone": went})
     rows.sort(key=lambda r: (-(r["values new"] + r["values gone"]), r["type of event"]))
     return pa.Table.from_pylist(rows) if rows else pa.table({"type of event": pa.array([], pa.string())})
+
+
+def placed(path: str) -> Path | None:
+    """The folder of the version that a path names: its own, or, of a baseline's folder, that in use; None: neither.
+
+    What could be a name is no baseline's folder: a name is asked of lakes.
+    """
+    folder = Path(path)
+    if (folder / "meta.json").exists():
+        return folder
+    if os.sep not in path or not (folder / "current").is_file():
+        return None
+    said = (folder / "current").read_text(encoding="utf-8", errors="replace").strip()
+    return folder / said if _VERSION.fullmatch(said) and (folder / said / "meta.json").exists() else None
 
 
 def read_folder(folder: Path) -> Baseline:

@@ -139,10 +139,14 @@ def _found(baseline: str | None, lake: str | None) -> str | None:
     So that new logs can be held against what was learnt without being mixed with it. Raises BaselineError where
     neither has it, before any log is read.
     """
-    if baseline is None or (Path(baseline) / "meta.json").exists():
-        return baseline
+    if baseline is None:
+        return None
     from vizsla.baseline import BaselineStore
+    from vizsla.baseline.store import placed
 
+    folder = placed(baseline)
+    if folder is not None:
+        return str(folder)
     named = baseline.partition("@")[0]
     places = [Path(lake), _default()] if lake is not None else [_default()]
     known: list[str] = []

@@ -14,8 +14,7 @@ import numpy as np
 
 from vizsla import analytics
 from vizsla.analytic import Analytic, Builtin
-from vizsla.baseline import Baseline, BaselineStore
-from vizsla.baseline.store import read_folder
+from vizsla.baseline import BaselineStore
 from vizsla.engine import Engine
 from vizsla.engines import connect
 from vizsla.errors import LakeError, UsageError
@@ -103,7 +102,7 @@ def _home(request: HuntRequest) -> Iterator[Lake]:
 def _hunt(
     request: HuntRequest, lake: Lake, engine: Engine, report: RunReport, folder: Path, progress: Progress | None
 ) -> HuntResult:
-    baseline = _baseline(request.baseline, lake)
+    baseline = None if request.baseline is None else BaselineStore(lake).load(request.baseline)
     scans = scans_of(lake, engine, view=request.view, host=request.host, since=request.since, until=request.until)
     scans, told = narrowed(request, lake, baseline, scans)
     report.notes += told
@@ -180,13 +179,6 @@ def _within_reach(
 
 def _asks(request: HuntRequest) -> bool:
     return any(x is not None for x in (request.top, request.tier, request.fdr, request.budget))
-
-
-def _baseline(name: str | None, lake: Lake) -> Baseline | None:
-    if name is None:
-        return None
-    folder = Path(name)
-    return read_folder(folder) if (folder / "meta.json").exists() else BaselineStore(lake).load(name)
 
 
 def _of_user(finding: Finding, wanted: str) -> bool:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from vizsla.baseline import Baseline, BaselineStore
-from vizsla.baseline.store import read_folder
+from vizsla.baseline import BaselineStore
 from vizsla.engine import Engine
 from vizsla.engines import connect
 from vizsla.errors import LakeError, UsageError
@@ -84,7 +83,7 @@ def validate(
     `seed` chooses the own events that carry the imitations. Raises BaselineError where there is no such baseline.
     """
     wanted = chosen(tuple(techniques))
-    known = _baseline(baseline, lake)
+    known = BaselineStore(lake).load(baseline)
     with connect(engine, master) as computing, tempfile.TemporaryDirectory(prefix="vizsla-validate-") as scratch:
         told: list[str] = []
         if since is None and until is None:
@@ -108,11 +107,6 @@ def validate(
         told.append(f"not kept for the preview of exceptions: {error.what}")
     theirs = len({o.finding.id for o in outcomes if o.finding is not None})
     return Validation(outcomes, result.cut.total - theirs, top, since, until, tuple(told))
-
-
-def _baseline(name: str, lake: Lake) -> Baseline:
-    folder = Path(name)
-    return read_folder(folder) if (folder / "meta.json").exists() else BaselineStore(lake).load(name)
 
 
 def _newest(engine: Engine, lake: Lake) -> tuple[datetime | None, datetime | None]:
