@@ -6,12 +6,13 @@ import io
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from triage_samples import SYSTEM32, event, evidence, reason
+from triage_samples import SYSTEM32, T0, event, evidence, reason
 
 from vizsla.nouns import EventRef, Usual
 from vizsla.safe import visible
@@ -445,3 +446,17 @@ class Member:
 
     def open(self) -> io.BytesIO:
         return io.BytesIO(self.data)
+
+
+def test_the_event_of_the_line_s_own_kind_is_told() -> None:
+    """A line that hits share begins with whichever event came first."""
+    early = T0 - timedelta(seconds=1)
+    asked = event("windows_sysmon:22", time=early, Image="C:\\x\\edge.exe", QueryName="a.example")
+    met = event("zeek_conn", **{"id.orig_h": "10.1.1.7", "id.resp_h": "192.0.2.9", "id.resp_p": "443", "proto": "tcp"})
+    alone, beside = (evidence("zeek_conn", events=found) for found in ((met,), (asked, met)))
+    assert "192.0.2.9" in title([alone]) and title([beside]) == title([alone])
+    other = event(
+        "windows_sysmon:3", time=T0 - timedelta(seconds=1), Image="C:\\x\\edge.exe", DestinationIp="192.0.2.9"
+    )
+    asks, both = (evidence("windows_sysmon:22", events=found) for found in ((asked,), (other, asked)))
+    assert "a.example" in title([asks]) and title([both]) == title([asks])

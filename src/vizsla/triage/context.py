@@ -19,7 +19,7 @@ from vizsla.nouns import DAY, HOST, TIME, Context, EventRef, Finding
 from vizsla.shape import shapes
 from vizsla.triage.lineage import Processes, Who, acting, chain, from_security, from_sysmon, tree
 from vizsla.triage.look import MAX_ROWS, Look, Row, any_of, capped, first_of, nothing
-from vizsla.triage.native import Fields, fields_of, hosts_of, kind_of, strongest, user_name, users_of
+from vizsla.triage.native import Fields, fields_of, hosts_of, kind_of, lead_event, strongest, user_name, users_of
 from vizsla.triage.neighbours import (
     ACTORS,
     MARGIN,
@@ -328,23 +328,22 @@ def _joined(windows: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime
 
 def _elsewhere(look: Look, subjects: Sequence[Subject]) -> dict[int, Elsewhere]:
     """First and last time of each finding's leading pattern on its own hosts, and the other hosts that show it."""
-    groups: dict[tuple[str, str, Pattern], list[int]] = {}
+    groups: dict[tuple[str, str, Pattern], dict[int, Mapping[str, str]]] = {}
     for place, subject in enumerate(subjects):
         if subject.finding.evidence:
             lead = strongest(subject.finding.evidence)[0]
-            pattern = pattern_of(lead)
-            if pattern and lead.events:
-                groups.setdefault((*kind_of(lead.kind), pattern), []).append(place)
+            pattern, event = pattern_of(lead), lead_event(lead)
+            if pattern and event is not None:
+                groups.setdefault((*kind_of(lead.kind), pattern), {})[place] = event.native
     found: dict[int, Elsewhere] = {}
-    for (table, event_id, pattern), places in sorted(groups.items(), key=lambda item: (item[0][:2], item[0][2].all)):
-        natives = {place: subjects[place].events[0].native for place in places}
+    for (table, event_id, pattern), natives in sorted(groups.items(), key=lambda item: (item[0][:2], item[0][2].all)):
         rows = _grouped(look, table, event_id, pattern, list(natives.values()))
         keys = _keys(pattern, [*({n: row.get(n) for n in pattern.all} for row in rows), *natives.values()])
         alike: dict[tuple[str, ...], list[Row]] = {key: [] for key in keys[len(rows) :]}
         for row, key in zip(rows, keys, strict=False):
             if key in alike:
                 alike[key].append(row)
-        for place, key in zip(places, keys[len(rows) :], strict=True):
+        for place, key in zip(natives, keys[len(rows) :], strict=True):
             here = Elsewhere()
             for row in alike[key]:
                 _note(here, row, subjects[place].hosts)

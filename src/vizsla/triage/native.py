@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from vizsla.analytics.rarity.fields import profile
 from vizsla.nouns import EventRef, Evidence, Finding
 
 NOTHING = frozenset({"", "-", "(null)", "(none)", "n/a", "null"})
@@ -68,9 +69,22 @@ def fields_of(event: EventRef) -> Fields:
     return Fields(event.native)
 
 
+def lead_event(evidence: Evidence) -> EventRef | None:
+    """The first event of the evidence that is of its kind; the first of all where none is. None where it names none.
+
+    A line that rules or indicators share holds events of other kinds, too, and one of those may be the earliest.
+    """
+    table, event_id = kind_of(evidence.kind)
+    column = profile(table).kind
+    own = [event for event in evidence.events if event.table == table]
+    alike = (e for e in own if not event_id or not column or str(e.native.get(column, "")) == event_id)
+    return next(alike, next(iter(own or evidence.events), None))
+
+
 def lead_fields(evidence: Evidence) -> Fields:
-    """The fields of the first event of the evidence (no field at all where it names no event)."""
-    return Fields(evidence.events[0].native if evidence.events else {})
+    """The fields of the leading event of the evidence (no field at all where it names no event)."""
+    lead = lead_event(evidence)
+    return Fields(lead.native if lead else {})
 
 
 def kind_of(kind: str) -> tuple[str, str]:

@@ -9,7 +9,17 @@ from datetime import datetime, timedelta
 
 from vizsla.nouns import EventRef, Evidence, Finding
 from vizsla.safe import shortened, visible
-from vizsla.triage.native import Fields, base, fields_of, is_machine, kind_of, number, plain_user, short_host
+from vizsla.triage.native import (
+    Fields,
+    base,
+    fields_of,
+    is_machine,
+    kind_of,
+    lead_event,
+    number,
+    plain_user,
+    short_host,
+)
 from vizsla.triage.template import LOGONS
 
 MARGIN = timedelta(minutes=10)
@@ -132,9 +142,10 @@ def pattern_of(evidence: Evidence) -> Pattern | None:
     """The pattern of an evidence's kind, else its most surprising native field; None where there is neither."""
     table, event_id = kind_of(evidence.kind)
     known = PATTERNS.get(f"{table}:{event_id}" if event_id else table)
-    if known or not evidence.events:
+    lead = lead_event(evidence)
+    if known or lead is None:
         return known
-    native = evidence.events[0].native
+    native = lead.native
     for reason in sorted(evidence.reasons, key=lambda r: -r.surprisal):
         if reason.field in native and reason.field != "EventID":
             return Pattern((), reason.field)

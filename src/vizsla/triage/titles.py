@@ -11,7 +11,7 @@ from importlib import resources
 from vizsla.declared import from_yaml
 from vizsla.nouns import EventRef, Evidence, Reason
 from vizsla.safe import shortened, visible
-from vizsla.triage.native import base, fields_of, host_name, kind_of, strongest
+from vizsla.triage.native import base, fields_of, host_name, kind_of, lead_event, strongest
 from vizsla.triage.template import Template, one_line, parse, sentence
 
 MAX_TITLE = 140
@@ -53,7 +53,7 @@ def load(text: str) -> Words:
 
 def subject(evidence: Evidence, width: int = MAX_TITLE) -> str:
     """What happened, in at most `width` characters: who did what to which object on which host."""
-    event = evidence.events[0] if evidence.events else NO_EVENT
+    event = lead_event(evidence) or NO_EVENT
     return describe(event, evidence.kind, width) or _fallback(evidence, event, width)
 
 
