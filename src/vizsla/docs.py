@@ -355,7 +355,7 @@ def write(folder: Path) -> list[Path]:
 
 def main(arguments: Sequence[str]) -> int:
     """`python -m vizsla.docs FOLDER`."""
-    if len(arguments) != 1:
+    if len(arguments) != 1 or arguments[0].startswith("-"):
         print("usage: python -m vizsla.docs FOLDER", file=sys.stderr)
         return 2
     for path in write(Path(arguments[0])):

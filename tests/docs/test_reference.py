@@ -67,4 +67,4 @@ def test_writing_again_changes_nothing(tmp_path: Path) -> None:
 
 def test_usage_is_told() -> None:
     """Without a folder nothing is written."""
-    assert docs.main([]) == 2
+    assert docs.main([]) == docs.main(["--help"]) == 2
