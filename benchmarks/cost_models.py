@@ -96,6 +96,13 @@ def agreement(one: Floats, other: Floats) -> float:
     return float(spearmanr(one, other).statistic)
 
 
+def apart(scores: Floats) -> float:
+    """The chance that a shifted row scores higher than another (AUROC)."""
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(np.arange(len(scores)) % ODD == 0, scores))
+
+
 def run(argv: Sequence[str] | None = None) -> list[Row]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=ROWS)
@@ -111,8 +118,9 @@ def run(argv: Sequence[str] | None = None) -> list[Row]:
             theirs, others = busy(scored, x)
             rows.append(Row(
                 NAME, f"{name}, {len(x):,} rows of {COLUMNS} columns",
-                f"{seconds:.1f} s; ranks agree {agreement(scores, others):.3f} (with itself {itself:.3f})",
-                f"{theirs:.1f} s, {peer}", f"{seconds / max(theirs, 1e-3):.2f}",
+                f"{seconds:.1f} s; ranks agree {agreement(scores, others):.3f} (with itself {itself:.3f}); "
+                f"AUROC {apart(scores):.3f}",
+                f"{theirs:.1f} s, {peer}; AUROC {apart(others):.3f}", f"{seconds / max(theirs, 1e-3):.2f}",
             ))  # fmt: skip
             print(f"{rows[-1].what}: {rows[-1].ours}; {rows[-1].reference}", flush=True)
     return rows
