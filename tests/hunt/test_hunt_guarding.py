@@ -7,7 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from baseline.test_baseline_store import alike
 from hunt_samples import DAY, HOUR, MINUTE, START, attack, company, lake_of
@@ -17,6 +20,7 @@ from vizsla.errors import UsageError
 from vizsla.faces import feedback, python
 from vizsla.findings import found
 from vizsla.hunt import hunt, learn, update
+from vizsla.hunt.guarding import CUT, QUIET, above
 from vizsla.lake import Lake
 from vizsla.nouns import Finding, HuntRequest
 from vizsla.verdicts import VerdictStore
@@ -162,3 +166,18 @@ def test_a_half_life_forgets_host_days_for_good(home: Path) -> None:
     grown = python.update(lake=lake, name="b", learn_all=True, half_life=4.0).baseline
     assert all_days / 4 < grown.model.host_days < all_days
     assert any("half-life" in line for line in about(BaselineStore(lake), grown))
+
+
+@given(st.lists(st.floats(0, 3), max_size=12), st.floats(0.1, 20))
+def test_the_cut_is_the_last_finding_for_which_it_holds(rates: list[float], days: float) -> None:
+    rates.sort()
+    holds = [n for n, rate in enumerate(rates, 1) if rate <= CUT or rate * days <= QUIET * n]
+    assert above(rates, len(rates), days, CUT) == max(holds, default=0)
+
+
+def test_of_quiet_days_no_more_is_withheld_than_a_quarter_of_updates_would() -> None:
+    """Of a Poisson process of rate one, N(t) >= t / q for some t with probability q (Daniels 1945)."""
+    chance = np.random.default_rng(1)
+    runs = 4_000
+    many = sum(above(np.cumsum(chance.exponential(size=400)), 400, 1.0, 0.0) > 0 for _ in range(runs))
+    assert abs(many / runs - QUIET) < 4 * (QUIET * (1 - QUIET) / runs) ** 0.5
