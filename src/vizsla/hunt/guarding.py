@@ -1,9 +1,10 @@
 """The guard of a baseline that grows: what stands out in the new events is not learnt until someone says so.
 
-New events are first hunted in with the baseline as it is. Findings that quiet days bring less than once in ten days
-(or, of a small baseline, stronger than all that its own days brought) are withheld, and so is all that was judged
-malicious. What is withheld still counts where it is asked how strong findings quiet days bring: else every update
-would make the next findings look rarer than they are.
+New events are first hunted in with the baseline as it is. Withheld are findings that quiet days bring less than once
+in ten days (or, of a small baseline, stronger than all that its own days brought); as many more as are far more than
+quiet days bring, a QUIET share of them being theirs at most (Benjamini & Hochberg 1995, as `triage.budget`); and all
+that was judged malicious. What is withheld still counts where it is asked how strong findings quiet days bring: else
+every update would make the next findings look rarer than they are.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from vizsla import analytics
+from vizsla.analytics.rarity.model import host_days
 from vizsla.analytics.rarity.tally import SLICE
 from vizsla.baseline import Baseline
 from vizsla.baseline.withheld import Why, Withheld
@@ -36,6 +38,7 @@ from vizsla.triage.shown import shown_of, traits_of
 from vizsla.verdicts import VerdictStore
 
 CUT = 0.1  # findings a day that quiet days bring
+QUIET = 0.25  # of the findings withheld, the share that as many quiet days are expected to have brought
 TOLD = 200  # withheld findings that are explained, and kept to be judged
 
 
@@ -121,13 +124,23 @@ def counted(replay: Replay, held: Iterable[Withheld]) -> Replay:
 def _standing_out(stage: Stage) -> list[assemble.Pattern]:
     """The findings that are above the cut, the strongest first."""
     floor = stage.hosts_a_day / (1 + stage.replay.host_days)
-    limit = max(CUT, floor) * (1 + 1e-9)
-    found = []
-    for pattern in assemble.patterns(stage.ranked, stage.tallied.words):
-        if stage.replay.expected(pattern.bits, pattern.surprisal, stage.hosts_a_day) > limit:
+    days = host_days(stage.counted.units) / stage.hosts_a_day
+    every = assemble.patterns(stage.ranked, stage.tallied.words)
+    a_day = (stage.replay.expected(p.bits, p.surprisal, stage.hosts_a_day) for p in every)
+    return list(every[: above(a_day, len(every), days, max(CUT, floor) * (1 + 1e-9))])
+
+
+def above(a_day: Iterable[float], findings: int, days: float, limit: float) -> int:
+    """How many of so many findings are above the cut. `a_day`: how many as strong as each quiet days bring a day, the
+    strongest first; `days`: how many days they are of; `limit`: findings a day up to which one is withheld for itself.
+    """
+    upto = 0
+    for number, rate in enumerate(a_day, 1):
+        if rate <= limit or rate * days <= QUIET * number:
+            upto = number
+        elif rate * days > QUIET * findings:  # it only grows from here on
             break
-        found.append(pattern)
-    return found
+    return upto
 
 
 def _parted(

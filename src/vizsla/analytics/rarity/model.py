@@ -195,7 +195,7 @@ class Learnt:
     @property
     def host_days(self) -> int:
         """Host-days of the sample."""
-        return _extent(self.sample)[0]
+        return host_days(self.sample)
 
 
 def learn(tallied: Tallied, group: Callable[[Columns], I64] = day_groups) -> Learnt:
@@ -253,14 +253,18 @@ def _past(tallied: Tallied) -> dict[str, int]:
     return {tallied.words.get(int(host), ""): int(n) for host, n in zip(hosts, hours, strict=True)}
 
 
+def host_days(units: Mapping[str, Columns]) -> int:
+    """The host-days of these units (by kind)."""
+    return len(_union([np.unique(day_groups(u)[u["hour"] >= 0]) for u in units.values()]))
+
+
 def _extent(units: Mapping[str, Columns]) -> tuple[int, int, int, int, int]:
     """Host-days, hosts, first and last time, events."""
-    days = [np.unique(day_groups(u)[u["hour"] >= 0]) for u in units.values()]
     hosts = [np.unique(u["host"]) for u in units.values()]
     timed = [(u, u["hour"] >= 0) for u in units.values() if (u["hour"] >= 0).any()]
     first = min((int(u["first"][known].min()) for u, known in timed), default=0)
     last = max((int(u["last"][known].max()) for u, known in timed), default=0)
-    return len(_union(days)), len(_union(hosts)), first, last, sum(int(u["n"].sum()) for u in units.values())
+    return host_days(units), len(_union(hosts)), first, last, sum(int(u["n"].sum()) for u in units.values())
 
 
 def _union(arrays: Iterable[np.ndarray]) -> np.ndarray:
