@@ -93,3 +93,12 @@ def test_files_named_for_one_hunt_are_heard_as_the_lake_knows_their_feed(home: P
     asked = HuntRequest(lake=str(home), analytics=("intel",), intel=(str(path),))
     lines = [line for finding in hunt(asked).findings for line in finding.evidence]
     assert lines and all(line.indicator and "loud" in line.indicator["voices"] for line in lines)
+
+
+def test_a_hushed_feed_is_told_beside_one_that_is_heard(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "zulu.csv"
+    path.write_text("indicator,confidence\n203.0.113[.]66,40\n", "utf-8")
+    add(Store(Lake.open(home)), [str(path)], now=datetime.now(UTC), feed="zulu")
+    judged(home, "benign", "--scope", "finding")
+    counts = f"{feeds(home)['loud']['voice']:.0%}"
+    assert any(f"of loud, whose word counts {counts} here, zulu)" in line.why for line in seek(home))

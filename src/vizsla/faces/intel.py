@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from vizsla.faces.words import counted, when
 from vizsla.intel import decay
-from vizsla.intel.weigh import Voice
+from vizsla.intel.weigh import Voice, hushed
 from vizsla.safe import shortened, visible
 
 _VALUE, _CONTEXT = 64, 160
@@ -55,10 +55,8 @@ def shown(
         yield f"  why         {visible(row['silenced_why'] or '')}"
     stated = "none stated" if row["confidence"] is None else f"{row['confidence']:.0f} of 100"
     yield f"  confidence  {stated}, by {counted(len(row['feeds']), 'feed')}"
-    for feed in row["feeds"]:
-        if feed in heard and heard[feed].hushed:
-            counts = f"{heard[feed].voice:.0%} here: `vizsla intel feeds` says why"
-            yield f"  voice       {visible(feed)}'s word counts {counts}"
+    for feed, voice in hushed(row["feeds"], heard).items():
+        yield f"  voice       {visible(feed)}'s word counts {voice:.0%} here: `vizsla intel feeds` says why"
     yield f"  age         {_age(row, now)}"
     capped = "; exempt from the cap by how many hosts saw it" if exempt else ""
     yield f"  worth       {bits:.1f} bits before it is known how many hosts saw it{capped}"

@@ -24,7 +24,7 @@ from vizsla.intel.sightings import seen_in
 from vizsla.intel.store import Store
 from vizsla.intel.wanted import INDICATORS
 from vizsla.intel.watch import hits_of
-from vizsla.intel.weigh import Voice, prior, voices
+from vizsla.intel.weigh import Voice, hushed, prior, voices
 from vizsla.nouns import Unable
 from vizsla.triage.known import About
 
@@ -186,12 +186,11 @@ def _about(row: Mapping[str, Any], bits: float, exempt: bool, context: str, hear
     record |= {name: list(row[name] or ()) for name in _LISTS}
     record |= {name: row[name].isoformat().replace("+00:00", "Z") if row[name] else None for name in _TIMES}
     record |= {"confidence": row["confidence"], "score": row["score"], "context": context}
-    hushed = {feed: round(heard[feed].voice, 3) for feed in row["feeds"] or () if feed in heard and heard[feed].hushed}
-    record |= {"voices": hushed} if hushed else {}
+    low = {feed: round(voice, 3) for feed, voice in hushed(row["feeds"] or (), heard).items()}
+    record |= {"voices": low} if low else {}
     feeds = ", ".join(
-        f"{feed}, whose word counts {hushed[feed]:.0%} here," if feed in hushed else feed
-        for feed in (row["feeds"] or [])[:3]
-    ).rstrip(",")
+        f"{feed}, whose word counts {low[feed]:.0%} here" if feed in low else feed for feed in (row["feeds"] or [])[:3]
+    )
     named = ", ".join((*(row["malware"] or ()), *(row["actors"] or ()))[:3])
     beside = "; ".join(part for part in (f"{row['type']} of {feeds}", named) if part)
     return About(

@@ -14,7 +14,7 @@ benign). A feed that cries wolf loses its voice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -33,6 +33,7 @@ from vizsla.intel.store import Store
 from vizsla.intel.view import combined
 
 DAY = 86_400.0  # seconds
+HUSHED = 0.995  # a voice below it counts less than 100 % in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,10 @@ class Voice:
     overlap: float  # share of its indicators that other feeds name too
     stale_days: float  # days for which it has been overdue; 0: it is not
 
-    @property
-    def hushed(self) -> bool:
-        """Whether its word counts visibly less than as it stands."""
-        return self.voice < 0.995
+
+def hushed(feeds: Iterable[str], heard: Mapping[str, Voice]) -> dict[str, float]:
+    """Of these feeds the voice of those whose word counts visibly less than as it stands."""
+    return {feed: heard[feed].voice for feed in feeds if feed in heard and heard[feed].voice < HUSHED}
 
 
 @lru_cache(1)
