@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from benchmarks.common import Floats, Row, exit_code, table
+from benchmarks.tabular import auroc
 
 NAME = "cost"
 ROWS, COLUMNS, ODD = 20_000, 12, 100
@@ -96,17 +97,11 @@ def agreement(one: Floats, other: Floats) -> float:
     return float(spearmanr(one, other).statistic)
 
 
-def apart(scores: Floats) -> float:
-    """The chance that a shifted row scores higher than another (AUROC)."""
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(np.arange(len(scores)) % ODD == 0, scores))
-
-
 def run(argv: Sequence[str] | None = None) -> list[Row]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=ROWS)
     x = matrix(parser.parse_args(argv).rows)
+    odd = (np.arange(len(x)) % ODD == 0).astype(np.int64)
     rows = []
     for name, peers in PEERS.items():
         seconds, scores = busy(ours(name), x)
@@ -119,8 +114,8 @@ def run(argv: Sequence[str] | None = None) -> list[Row]:
             rows.append(Row(
                 NAME, f"{name}, {len(x):,} rows of {COLUMNS} columns",
                 f"{seconds:.1f} s; ranks agree {agreement(scores, others):.3f} (with itself {itself:.3f}); "
-                f"AUROC {apart(scores):.3f}",
-                f"{theirs:.1f} s, {peer}; AUROC {apart(others):.3f}", f"{seconds / max(theirs, 1e-3):.2f}",
+                f"AUROC {auroc(odd, scores):.3f}",
+                f"{theirs:.1f} s, {peer}; AUROC {auroc(odd, others):.3f}", f"{seconds / max(theirs, 1e-3):.2f}",
             ))  # fmt: skip
             print(f"{rows[-1].what}: {rows[-1].ours}; {rows[-1].reference}", flush=True)
     return rows

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from vizsla.analytic import Need, State, observed
 from vizsla.arrow import alike
-from vizsla.ueba.told import behind, replaced
+from vizsla.ueba.told import behind, or_none, replaced
 
 if TYPE_CHECKING:
     from vizsla.engine import Engine
@@ -51,10 +51,12 @@ class ImpossibleTravel:
         found = logons(engine, scans)
         spots = _spots(found, locate)
         named = pa.array([None if spot is None else _named(spot) for spot in spots.each], pa.string())
-        table = pa.table({"user": found["user"], "place": named.take(pa.array(spots.of)), "day": _days(found)})
+        table = pa.table(
+            {"user": found["user"], "place": named.take(pa.array(spots.of)), "day": found["hour"].to_numpy() // 24}
+        )
         table = table.filter(pc.is_valid(table["place"]))
-        days = table.group_by(["user", "place", "day"], use_threads=False).aggregate([])
-        counted = days.group_by(["user", "place"], use_threads=False).aggregate([([], "count_all")])
+        once = table.group_by(["user", "place", "day"], use_threads=False).aggregate([])
+        counted = once.group_by(["user", "place"], use_threads=False).aggregate([([], "count_all")])
         places = counted.rename_columns(PLACES.names).cast(PLACES)
         return {"places": places.sort_by([("user", "ascending"), ("place", "ascending")]).combine_chunks()}
 
@@ -90,7 +92,7 @@ class ImpossibleTravel:
         yield observed({
             "_host": chosen["host"], "kind": chosen["kind"], "_time": chosen["first"].cast(MICRO),
             "pattern": pc.binary_join_element_wise("travel of", chosen["user"], " "),
-            "logon_id": pc.if_else(pc.equal(chosen["session"], ""), None, chosen["session"]),
+            "logon_id": or_none(chosen["session"]),
             "score": score, "n": chosen["n"], "why": replaced(why, {i: row["why"] for i, row in odd.items()}),
             "event_ids": behind(found["id"], places, {i: [row["at"], row["from"]] for i, row in odd.items()}),
         })  # fmt: skip
@@ -107,10 +109,6 @@ class Spots:
 def _spots(found: pa.Table, locate: Locate) -> Spots:
     first, of = alike(found, ["ip"])
     return Spots([locate(ip) for ip in found["ip"].take(pa.array(first)).to_pylist()], of)
-
-
-def _days(found: pa.Table) -> npt.NDArray[np.int64]:
-    return np.asarray(found["hour"].to_numpy() // 24)
 
 
 def _rows(found: pa.Table, spots: Spots) -> list[dict[str, Any]]:

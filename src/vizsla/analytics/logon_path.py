@@ -16,7 +16,7 @@ from vizsla.analytic import Need, State, observed
 from vizsla.arrow import alike
 from vizsla.calibration import Floats
 from vizsla.ueba.paths import LONGEST, NEW, WITHIN, Step, before, newest, path
-from vizsla.ueba.told import behind, replaced
+from vizsla.ueba.told import behind, or_none, replaced
 
 if TYPE_CHECKING:
     from vizsla.engine import Engine
@@ -85,7 +85,7 @@ def _observed(chosen: pa.Table, rows: pa.Table, steps: Steps) -> pa.RecordBatch:
     return observed({
         "_host": chosen["host"], "_time": chosen["time"].cast(MICRO), "kind": chosen["kind"],
         "pattern": pc.binary_join_element_wise("path of", chosen["user"], " "),
-        "logon_id": pc.if_else(pc.equal(chosen["session"], ""), None, chosen["session"]), "score": score,
+        "logon_id": or_none(chosen["session"]), "score": score,
         "n": chosen["n"], "why": replaced(why, told), "event_ids": behind(rows["id"], own, back),
         "picture": replaced(pa.nulls(len(chosen), pa.string()), drawn),
     })  # fmt: skip

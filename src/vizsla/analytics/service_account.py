@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.analytic import Need, State, observed
+from vizsla.ueba.told import or_none
 
 if TYPE_CHECKING:
     from vizsla.engine import Engine
@@ -51,11 +52,10 @@ class ServiceAccount:
         )
         rows = firsts.select([*KEYS]).to_pylist()
         bits = [known.bits(row["user"], row["type"], row["slot"]) for row in rows]
-        session = firsts["session_first"]
         yield observed({
             "_host": firsts["host"], "_time": firsts["time_first"].cast(MICRO), "kind": firsts["kind_first"],
             "pattern": pc.binary_join_element_wise(firsts["user"], firsts["type"], " as "),
-            "logon_id": pc.if_else(pc.equal(session, ""), None, session), "score": bits, "n": firsts["n_sum"],
+            "logon_id": or_none(firsts["session_first"]), "score": bits, "n": firsts["n_sum"],
             "why": [_said(known, row["user"], row["type"], row["slot"], row["host"]) for row in rows],
             "event_ids": [[id] for id in firsts["id_first"].to_pylist()],
         })  # fmt: skip

@@ -86,8 +86,8 @@ class BaselineStore:
                 where=str(self.lake.root),
                 fix=f"choose one of: {', '.join(known)}" if known else "vizsla learn PATH makes one",
             )
-        said = pointer.read_text(encoding="utf-8", errors="replace").strip()
-        if not _VERSION.fullmatch(said):
+        said = _in_use(pointer)
+        if not said:
             raise BaselineError(
                 f"which version of {name!r} is in use cannot be told",
                 where=str(pointer),
@@ -303,8 +303,14 @@ def placed(path: str) -> Path | None:
         return folder
     if os.sep not in path or not (folder / "current").is_file():
         return None
-    said = (folder / "current").read_text(encoding="utf-8", errors="replace").strip()
-    return folder / said if _VERSION.fullmatch(said) and (folder / said / "meta.json").exists() else None
+    said = _in_use(folder / "current")
+    return folder / said if said and (folder / said / "meta.json").exists() else None
+
+
+def _in_use(pointer: Path) -> str:
+    """The version that a baseline's file `current` names; '' where it names none."""
+    said = pointer.read_text(encoding="utf-8", errors="replace").strip()
+    return said if _VERSION.fullmatch(said) else ""
 
 
 def read_folder(folder: Path) -> Baseline:

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ from vizsla.lake import Lake, Scan
 from vizsla.nouns import Cut, Finding, HuntResult, RunReport
 from vizsla.nouns.verdict import Verdict
 from vizsla.triage import assemble
+from vizsla.triage.budget import false_among
 from vizsla.triage.replay import Replay
 from vizsla.triage.shown import shown_of, traits_of
 from vizsla.verdicts import VerdictStore
@@ -134,13 +136,10 @@ def above(a_day: Iterable[float], findings: int, days: float, limit: float) -> i
     """How many of so many findings are above the cut. `a_day`: how many as strong as each quiet days bring a day, the
     strongest first; `days`: how many days they are of; `limit`: findings a day up to which one is withheld for itself.
     """
-    upto = 0
-    for number, rate in enumerate(a_day, 1):
-        if rate <= limit or rate * days <= QUIET * number:
-            upto = number
-        elif rate * days > QUIET * findings:  # it only grows from here on
-            break
-    return upto
+    # What quiet days bring only grows from finding to finding: behind the first that cannot be above, none is.
+    rates = list(takewhile(lambda rate: rate <= limit or rate * days <= QUIET * findings, a_day))
+    alone = sum(rate <= limit for rate in rates)
+    return max(alone, false_among(rates, QUIET, days)[0])
 
 
 def _parted(

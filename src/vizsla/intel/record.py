@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +26,6 @@ from vizsla.triage.observed import analytic_of
 from vizsla.verdicts.store import VerdictStore
 
 ANALYTIC = "intel"
-Hosts = frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,6 @@ class Record:
     def of(self) -> int:
         """How many were judged."""
         return max(self.benign, self.sightings if self.judged is None else self.judged)
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """On which hosts an indicator was judged, and on which of them malicious."""
-
-    judged: Hosts
-    malicious: Hosts
 
 
 def records(lake: Lake, now: datetime) -> dict[str, Record]:
@@ -77,36 +69,29 @@ def of_sightings(found: pa.Table, verdicts: Iterable[Verdict]) -> dict[str, Reco
     return {feed: Record(seen, harmless, told) for feed, (seen, told, harmless) in counts.items()}
 
 
-def _said(verdicts: Iterable[Verdict]) -> Mapping[int, _Said]:
-    """By an indicator's code, where it was judged."""
-    judged: dict[int, set[str]] = defaultdict(set)
-    malicious: dict[int, set[str]] = defaultdict(set)
+def _said(verdicts: Iterable[Verdict]) -> dict[tuple[int, str], bool]:
+    """By an indicator's code and a host whether it was judged malicious there; what nobody judged is left out."""
+    malicious: dict[tuple[int, str], bool] = defaultdict(bool)
     for verdict in verdicts:
         if verdict.judgement == "unsure":
             continue
-        for shown in verdict.shown:
-            if analytic_of(shown.kind) == ANALYTIC:
-                code = int(shown.code, 16)
-                hosts = verdict.hosts or ("",)  # a finding of events that name no host
-                judged[code].update(hosts)
-                if verdict.judgement == "malicious":
-                    malicious[code].update(hosts)
-    return {code: _Said(frozenset(hosts), frozenset(malicious[code])) for code, hosts in judged.items()}
+        codes = [int(shown.code, 16) for shown in verdict.shown if analytic_of(shown.kind) == ANALYTIC]
+        for pair in product(codes, verdict.hosts or ("",)):  # '': a finding of events that name no host
+            malicious[pair] |= verdict.judgement == "malicious"
+    return malicious
 
 
-def _judged(once: pa.Table, said: Mapping[int, _Said]) -> tuple[np.ndarray, np.ndarray]:
+def _judged(once: pa.Table, malicious: Mapping[tuple[int, str], bool]) -> tuple[np.ndarray, np.ndarray]:
     """Which sightings were judged at all, and which benign."""
     judged, benign = (np.zeros(len(once), dtype=bool) for _ in range(2))
-    if not said:
-        return judged, benign
+    known = {code for code, _ in malicious}
     ids = pc.dictionary_encode(arrow.whole(once.column("indicator")))
-    codes = [code_of(id) for id in ids.dictionary.to_pylist()]
-    known = np.array([code in said for code in codes], dtype=bool)
+    codes = [code_of(id) for id in ids.dictionary.to_pylist()] if known else []
     numbers = np.asarray(ids.indices)
-    rows = np.flatnonzero(known[numbers]) if len(numbers) else numbers
+    rows = np.flatnonzero(np.isin(numbers, [place for place, code in enumerate(codes) if code in known]))
     hosts = once.column("_host").take(pa.array(rows)).to_pylist()
     for row, host in zip(rows.tolist(), hosts, strict=True):
-        own, name = said[codes[numbers[row]]], (host or "").lower()
-        judged[row] = name in own.judged
-        benign[row] = judged[row] and name not in own.malicious
+        pair = codes[numbers[row]], (host or "").lower()
+        judged[row] = pair in malicious
+        benign[row] = judged[row] and not malicious[pair]
     return judged, benign

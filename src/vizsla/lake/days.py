@@ -14,8 +14,7 @@ from vizsla.nouns.event import UNKNOWN_DAY
 
 def of_days(scans: Sequence[Scan], days: Collection[str]) -> list[Scan]:
     """The scans, without files that hold no event of these days. Files of UNKNOWN_DAY may, and stay."""
-    wanted = {*days, UNKNOWN_DAY}
-    return [_cut(scan, tuple(file for file in scan.files if day_of(file) in wanted)) for scan in scans]
+    return _of(scans, {*days, UNKNOWN_DAY})
 
 
 def by_days(scans: Sequence[Scan], rows: int) -> Iterator[list[Scan]]:
@@ -27,17 +26,17 @@ def by_days(scans: Sequence[Scan], rows: int) -> Iterator[list[Scan]]:
     if total <= rows:
         yield list(scans)
         return
-    bytes_of = {file: Path(file).stat().st_size for scan in scans for file in scan.files}
     size = Counter[str]()
-    for file, many in bytes_of.items():
-        size[day_of(file)] += many
+    for file in (file for scan in scans for file in scan.files):
+        size[day_of(file)] += Path(file).stat().st_size
     room = rows / total * sum(size.values())  # in bytes, as rows are known of whole scans alone
-    share: set[str] = set()
+    share, held = set[str](), 0
     for day in sorted(size):  # UNKNOWN_DAY is behind all days
-        if share and sum(size[one] for one in share) + size[day] > room:
+        if share and held + size[day] > room:
             yield _of(scans, share)
-            share = set()
+            share, held = set(), 0
         share.add(day)
+        held += size[day]
     yield _of(scans, share)
 
 

@@ -16,7 +16,7 @@ with an estimate of at most q is kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 
@@ -86,11 +86,16 @@ def false_discovery(findings: Sequence[Finding], q: float, span_days: float) -> 
 
     `findings` are best first and all carry `expected_per_day`; `span_days` is how many days were hunted.
     """
+    return false_among((finding.expected_per_day for finding in findings), q, span_days)
+
+
+def false_among(a_day: Iterable[float | None], q: float, span_days: float) -> tuple[int, float]:
+    """The same by how many findings as strong as each quiet days bring a day, the strongest first; None ends them."""
     keep, lowest = 0, math.inf
-    for k, finding in enumerate(findings, 1):
-        if finding.expected_per_day is None:
+    for k, rate in enumerate(a_day, 1):
+        if rate is None:
             break
-        estimate = finding.expected_per_day * span_days / k
+        estimate = rate * span_days / k
         lowest = min(lowest, estimate)
         if estimate <= q:
             keep = k

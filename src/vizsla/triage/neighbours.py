@@ -142,8 +142,7 @@ def pattern_of(evidence: Evidence) -> Pattern | None:
     """The pattern of an evidence's kind, else its most surprising native field; None where there is neither."""
     table, event_id = kind_of(evidence.kind)
     known = PATTERNS.get(f"{table}:{event_id}" if event_id else table)
-    lead = lead_event(evidence)
-    if known or lead is None:
+    if known or (lead := lead_event(evidence)) is None:
         return known
     native = lead.native
     for reason in sorted(evidence.reasons, key=lambda r: -r.surprisal):

@@ -14,6 +14,7 @@ from vizsla.arrow import alike, whole
 from vizsla.ueba.addresses import ADDRESSES, Names, addresses, ends, names_of
 from vizsla.ueba.edges import EDGES, counted
 from vizsla.ueba.logons import logons, machines
+from vizsla.ueba.told import or_none
 
 if TYPE_CHECKING:
     from vizsla.analytic import State
@@ -97,5 +98,4 @@ def _first(table: pa.Table) -> pa.Table:
     chosen = table.take(pa.array(first))
     chosen = chosen.set_column(chosen.column_names.index("n"), "n", pa.array(total))
     chosen = chosen.sort_by([(name, "ascending") for name in keys]).combine_chunks()
-    session = pc.if_else(pc.equal(chosen["session"], ""), None, chosen["session"])
-    return chosen.set_column(chosen.column_names.index("session"), "session", session)
+    return chosen.set_column(chosen.column_names.index("session"), "session", or_none(chosen["session"]))

@@ -7,8 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from vizsla.arrow import whole
+
+
+def or_none(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The texts of a column; null where there is none ('')."""
+    return pc.if_else(pc.equal(column, ""), None, column)
 
 
 def replaced(column: pa.Array | pa.ChunkedArray, values: Mapping[int, str]) -> pa.Array:
