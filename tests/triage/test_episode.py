@@ -29,7 +29,8 @@ from vizsla.analytics.rarity.tally import (
 )
 from vizsla.calibration import Tail
 from vizsla.triage.assemble import lines, patterns
-from vizsla.triage.replay import Ranked, Replay, rank, replay, ties_of
+from vizsla.triage.episode import Trace, joined
+from vizsla.triage.replay import Ranked, Replay, anchored_of, rank, replay
 from vizsla.triage.weigh import Weigher
 
 EVIL = START + 30 * DAY + 10 * HOUR + 5 * MINUTE
@@ -56,9 +57,12 @@ def tallied(events: Sequence[dict[str, Any]]) -> Tallied:
 
 
 def hunted(events: Sequence[dict[str, Any]], learnt: tuple[Model, Replay]) -> tuple[Tallied, Ranked]:
+    """Ranked with all that happened, whether it has something to say or not."""
     found = tallied(events)
-    units = rarity.scored(found.units, learnt[0].score)
-    return found, rank(ties_of(found, units), learnt[1].tails, Weigher(units, found.units, found.words))
+    units, anchored = rarity.scored(found.units, learnt[0].score), anchored_of(found)
+    trace = Trace.of(anchored.code, anchored.slice, anchored.time)
+    weigher = Weigher(units, found.units, found.words)
+    return found, rank(joined(found.ties, anchored, units), trace, learnt[1].tails, weigher)
 
 
 def strengths(events: Sequence[dict[str, Any]], learnt: tuple[Model, Replay]) -> dict[str, float]:

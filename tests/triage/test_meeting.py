@@ -33,7 +33,7 @@ from vizsla.hunt.scope import scans_of
 from vizsla.ingest import ingest
 from vizsla.lake import Lake
 from vizsla.triage import anchor
-from vizsla.triage.episode import Episodes, FamilyTails, episodes, joined, lit
+from vizsla.triage.episode import Episodes, FamilyTails, Trace, episodes, joined, lit
 from vizsla.triage.meeting import PAIR, PLACE, PROCESS, SESSION, Anchors
 from vizsla.triage.replay import anchored_of
 
@@ -236,7 +236,8 @@ def strengths(events: Sequence[Event], surprisal: Callable[[str, Any], Floats]) 
     ties = joined(found.ties, anchored, units)
     quiet = Tail.of(np.sort(-np.log2((np.arange(QUIET) + 0.5) / QUIET)))
     tails = FamilyTails(dict.fromkeys(ties.tails, quiet), quiet)
-    return found, anchored, episodes(lit(ties, tails, lambda units: np.zeros(len(units))))
+    trace = Trace.of(anchored.code, anchored.slice, anchored.time)
+    return found, anchored, episodes(lit(ties, trace, tails, lambda units: np.zeros(len(units))))
 
 
 TWO, ONE = (5.0, 8.0), (6.0, 10.0)  # ranges of surprisals: of what is odd in two artifacts, of what is odder in one

@@ -10,10 +10,11 @@ from test_episode import hunted, tallied
 
 from hunt_samples import DAY, HOUR, MINUTE, START, attack, company
 from vizsla.analytics.rarity import model as rarity
+from vizsla.analytics.rarity.days import Share
 from vizsla.analytics.rarity.model import Model, Tallied
 from vizsla.analytics.rarity.tally import joined
 from vizsla.triage.assemble import lines, patterns
-from vizsla.triage.replay import Ranked, Replay, ranked_by, replay
+from vizsla.triage.replay import Ranked, Replay, ranked, replay, speaking
 
 EVIL = START + 30 * DAY + 10 * HOUR
 
@@ -25,15 +26,21 @@ def learnt() -> tuple[Model, Replay]:
     return model.model, replay(found, model)[0]
 
 
+def spoken(found: Tallied, learnt: tuple[Model, Replay]) -> Ranked:
+    """Ranked with what has something to say alone."""
+    units, tails = rarity.scored(found.units, learnt[0].score), learnt[1].tails
+    return ranked([speaking(Share(found), units, tails)], found.words, tails)
+
+
 def told(found: Tallied, ranked: Ranked) -> list[object]:
     """Findings and their lines, without the places that only say where in an array something stands."""
     made = patterns(ranked, found.words)
-    rows = lines(ranked, made)
+    rows, keys = lines(ranked, made), ranked.weigher.units.key.tolist()
     return [
         (
             replace(pattern, episode=0),
             [
-                (line.kind, line.bits, line.count, [int(ranked.ties.unit[ranked.lit.at[p]]) for p in line.places])
+                (line.kind, line.bits, line.count, [keys[ranked.ties.unit[ranked.lit.at[p]]] for p in line.places])
                 for line in rows[pattern.episode]
             ],
         )
@@ -44,11 +51,13 @@ def told(found: Tallied, ranked: Ranked) -> list[object]:
 def test_what_speaks_alone_ranks_as_all_of_it(learnt: tuple[Model, Replay]) -> None:
     events = [*company(5, [30]), *attack("ws1", EVIL), *attack("ws2", EVIL + 5 * MINUTE)]
     found, whole = hunted(events, learnt)
-    some = ranked_by(found, rarity.scored(found.units, learnt[0].score), found.units, learnt[1].tails)
+    some = spoken(found, learnt)
     assert told(found, some) == told(found, whole) != []
-    assert 0 < len(some.ties.tie) < len(whole.ties.tie)
-    assert (found.ties["time"][some.ties.tie] == some.ties.time).all()
-    assert (found.ties["host"][some.ties.tie] == some.ties.host).all()
+    assert 0 < len(some.ties.key) < len(whole.ties.key)
+    own = np.isin(whole.ties.key, some.ties.key)
+    assert sorted(zip(whole.ties.key[own], whole.ties.time[own], whole.ties.where[own], strict=True)) == sorted(
+        zip(some.ties.key, some.ties.time, some.ties.where, strict=True)
+    )
 
 
 def test_ties_that_were_not_merged_rank_as_merged_ones(learnt: tuple[Model, Replay]) -> None:
@@ -58,11 +67,9 @@ def test_ties_that_were_not_merged_rank_as_merged_ones(learnt: tuple[Model, Repl
     order = np.random.default_rng(3).permutation(2 * len(later["n"]))
     twice = {name: values[order] for name, values in joined([dict(found.ties), later]).items()}
     split = replace(found, ties=twice)
-    some = ranked_by(split, rarity.scored(found.units, learnt[0].score), found.units, learnt[1].tails)
+    some = spoken(split, learnt)
     assert told(split, some) == told(found, whole) != []
 
 
 def test_nothing_speaks(learnt: tuple[Model, Replay]) -> None:
-    found = Tallied()
-    some = ranked_by(found, rarity.scored({}, learnt[0].score), {}, learnt[1].tails)
-    assert not len(patterns(some, {}))
+    assert not len(patterns(spoken(Tallied(), learnt), {}))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from vizsla.analytics.rarity.model import Tallied
+from vizsla.analytics.rarity.reference import Columns
 from vizsla.baseline import Baseline
 from vizsla.engine import Engine
 from vizsla.lake import Lake, Scan
@@ -20,26 +20,34 @@ LITTLE = 15  # host-days below which a baseline is called small
 
 
 def account(
-    report: RunReport, lake: Lake, engine: Engine, scans: Sequence[Scan], tallied: Tallied, baseline: Baseline | None
+    report: RunReport,
+    lake: Lake,
+    engine: Engine,
+    scans: Sequence[Scan],
+    heard: Mapping[str, Columns],
+    baseline: Baseline | None,
 ) -> None:
-    """Fills the report: events per table, views that nothing fills, what could not run, and what rests on little."""
+    """Fills the report: events per table, views that nothing fills, what could not run, and what rests on little.
+
+    `heard`: by kind, how many events (`n`) in which `hour`.
+    """
     from vizsla.view import views
 
     counts: dict[str, int] = {scan.table: 0 for scan in scans}
-    for kind, units in tallied.units.items():
+    for kind, units in heard.items():
         counts[kind.partition(":")[0]] += int(units["n"].sum())
     report.tables = counts
     report.empty_views = [name for name, view in sorted(views().items()) if not view.among(counts)]
-    if not tallied.events:
+    if not any(counts.values()):
         report.unable.append(Unable("rarity", "any event in the tables, hosts and times asked for"))
-    timeless = sum(int(units["n"][units["hour"] < 0].sum()) for units in tallied.units.values())
+    timeless = sum(int(units["n"][units["hour"] < 0].sum()) for units in heard.values())
     if timeless:
         report.notes.append(f"{timeless:,} events have no time that can be believed: counted, but in no finding")
     if baseline is not None and baseline.model.host_days < LITTLE:
         report.notes.append(
             f"the baseline holds {baseline.model.host_days} host-days only: what is new may be new by chance"
         )
-    strange = sorted(kind.partition(":")[0] for kind in tallied.units)
+    strange = sorted(kind.partition(":")[0] for kind in heard)
     if baseline is not None:
         known = {kind.partition(":")[0] for kind in baseline.model.kinds}
         missing = sorted(set(strange) - known)

@@ -102,7 +102,7 @@ def _looked_into(
     ranked = stage.ranked
     place = np.searchsorted(ranked.episodes.window, windows)
     strongest = place[np.lexsort((place, -ranked.episodes.bits[place]))][:LOOKED_AT]
-    every = Patterns(ranked, stage.tallied.words)
+    every = Patterns(ranked, stage.words)
     singles = {pattern.id: pattern for pattern in map(every.single, strongest.tolist())}
     found = explain(engine, scans, stage, [bare(stage, p) for p in singles.values()], singles)
     chosen = [singles[id].episode for id, finding in found.items() if reaches(verdict, finding)]
@@ -125,7 +125,7 @@ def _covered(ranked: Ranked, verdict: Verdict, known: U64) -> Mask:
 def _account(before: Stage, after: Stage, by: Mapping[str, I64], unseen: int) -> Excepted:
     """Findings that stood before and do not any more: of their pattern, no episode is left. Each counts for the first
     exception that reaches it."""
-    old = Patterns(before.ranked, before.tallied.words)
+    old = Patterns(before.ranked, before.words)
     there = after.ranked.episodes.window[after.ranked.episodes.bits > 0]
     spoke = before.ranked.episodes.bits > 0
     numbers = before.ranked.episodes.window

@@ -85,9 +85,9 @@ def explain(
         return {}
     chosen = [by_id[finding.id] for finding in findings]
     rows = assemble.lines(stage.ranked, chosen)
-    events = assemble.picked(engine, scans, stage.tallied, stage.ranked, rows)
+    events = assemble.picked(engine, scans, stage.ranked, rows)
     listed = [one for lines in rows.values() for line in lines for one in (line, *line.folded)]
-    named = telling.fetched(engine, scans, stage.seen.observed, stage.tallied, stage.ranked, listed)
+    named = telling.fetched(engine, scans, stage.seen.observed, stage.ranked, listed)
     met = _hits(engine, scans, stage, listed)
     explained = {}
     for finding in findings:
@@ -121,10 +121,10 @@ def _told(
     named: Mapping[str, tuple[str, telling.Row]],
 ) -> Evidence:
     """A line as evidence: `events` are rarity's, by tie, `named` those that other analytics named, by id."""
-    tallied, ranked, claims = stage.tallied, stage.ranked, stage.run.claims
+    ranked, claims = stage.ranked, stage.run.claims
     if telling.is_observed(line):
-        return telling.evidence(stage.seen.observed, tallied, ranked, line, named, stage.seen.tails, claims)
-    return assemble.evidence(stage.model, tallied, ranked, line, events, claims)
+        return telling.evidence(stage.seen.observed, ranked, line, named, stage.seen.tails, claims)
+    return assemble.evidence(stage.model, stage.words, ranked, line, events, claims)
 
 
 def _hits(engine: Engine, scans: Sequence[Scan], stage: Stage, listed: Sequence[assemble.Line]) -> dict[int, Evidence]:
@@ -132,7 +132,7 @@ def _hits(engine: Engine, scans: Sequence[Scan], stage: Stage, listed: Sequence[
     made: dict[int, Evidence] = {}
     for one in stage.met:
         lines = [line for line in listed if is_hit(line.kind) and analytic_of(line.kind) == one.met.known.analytic]
-        ties = [wanted_ties(stage.tallied.ties, stage.ranked, [line]) for line in lines]
+        ties = [wanted_ties(stage.ranked, [line]) for line in lines]
         kept = one.met.rows(np.concatenate(ties) if ties else np.zeros(0, np.uint64))
         rows = [_in_time([row for tie in own.tolist() for row in kept.get(tie, ())]) for own in ties]
         events = fetched(engine, scans, rows)

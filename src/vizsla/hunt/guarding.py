@@ -103,7 +103,7 @@ def judged(lake: Lake, standing: Iterable[Verdict]) -> list[Withheld]:
 
 def held(stage: Stage, pattern: assemble.Pattern, why: Why) -> Withheld:
     """A finding with all its instances as what is withheld: the ten minutes in which their evidence stands."""
-    lit, ties, words = stage.ranked.lit, stage.ranked.ties, stage.tallied.words
+    lit, ties, words = stage.ranked.lit, stage.ranked.ties, stage.words
     windows = stage.ranked.episodes.window[np.array(pattern.episodes)]
     own = lit.at[np.isin(lit.window, windows) & (lit.value > 0)]
     slices: dict[str, set[int]] = defaultdict(set)
@@ -126,8 +126,8 @@ def counted(replay: Replay, held: Iterable[Withheld]) -> Replay:
 def _standing_out(stage: Stage) -> list[assemble.Pattern]:
     """The findings that are above the cut, the strongest first."""
     floor = stage.hosts_a_day / (1 + stage.replay.host_days)
-    days = host_days(stage.counted.units) / stage.hosts_a_day
-    every = assemble.patterns(stage.ranked, stage.tallied.words)
+    days = host_days(stage.heard) / stage.hosts_a_day
+    every = assemble.patterns(stage.ranked, stage.words)
     a_day = (stage.replay.expected(p.bits, p.surprisal, stage.hosts_a_day) for p in every)
     return list(every[: above(a_day, len(every), days, max(CUT, floor) * (1 + 1e-9))])
 

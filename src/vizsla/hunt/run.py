@@ -111,7 +111,7 @@ def _hunt(
     stage = staged(engine, scans, baseline, asked, looking, folder, progress)
     taught = feedback(lake, request)
     stage, excepted = excepting(engine, scans, stage, taught.exceptions)
-    account(report, lake, engine, scans, stage.counted, baseline)
+    account(report, lake, engine, scans, stage.heard, baseline)
     report.unable += (*stage.seen.unable, *(lack for known in looking for lack in known.unable()))
     report.notes += [note for known in looking for note in known.notes()]
     if stage.seen.observed.timeless:
@@ -120,7 +120,7 @@ def _hunt(
         report.notes.append(f"{stage.run.learnt}; what was there all along cannot be seen")
     report.notes += [*taught.says(excepted)]
     known = assets.load(lake)
-    every = assemble.patterns(stage.ranked, stage.tallied.words)
+    every = assemble.patterns(stage.ranked, stage.words)
     request = request if _asks(request) else replace(request, top=TOP if _ranks(asked) else ALL_HITS)
     within = _within_reach(request, every, known, taught)
     gains = taught.gains(stage, within)

@@ -65,13 +65,13 @@ def _hosts(lake: Lake, engine: Engine, tables: Iterable[str], wanted: str) -> li
 
 def steps(progress: Progress | None, scans: Iterable[Scan], what: str) -> Callable[[str], None]:
     """Tells `progress` of each table as its pass begins, in rows."""
-    rows = {scan.table: scan.rows for scan in scans}
-    total, done = sum(rows.values()), 0
+    rows = [scan.rows for scan in scans]
+    total, done, ahead = sum(rows), 0, iter(rows)
 
     def step(table: str) -> None:
         nonlocal done
         if progress:
             progress(done, total, f"{what} {table}")
-        done += rows.get(table, 0)
+        done += next(ahead)
 
     return step

@@ -17,6 +17,16 @@ def of_days(scans: Sequence[Scan], days: Collection[str]) -> list[Scan]:
     return _of(scans, {*days, UNKNOWN_DAY})
 
 
+def undated(scans: Sequence[Scan]) -> list[Scan]:
+    """The scans, with files of UNKNOWN_DAY alone: without a time, or with one that was odd when they were stored."""
+    return _of(scans, {UNKNOWN_DAY})
+
+
+def dated(scans: Sequence[Scan]) -> list[Scan]:
+    """The scans, without files of UNKNOWN_DAY."""
+    return _of(scans, {day_of(file) for scan in scans for file in scan.files} - {UNKNOWN_DAY})
+
+
 def by_days(scans: Sequence[Scan], rows: int) -> Iterator[list[Scan]]:
     """The scans in shares of whole days, of about so many rows or of one day; every file is in one share.
 

@@ -13,14 +13,13 @@ import pyarrow as pa
 
 from vizsla.analytics.rarity.encode import I64, U64, code_of, mixed
 from vizsla.analytics.rarity.fields import profile
-from vizsla.analytics.rarity.model import Model, Tallied
-from vizsla.analytics.rarity.pick import A_TIE, KEY, Pick, tie_key, where_key
+from vizsla.analytics.rarity.model import Model
+from vizsla.analytics.rarity.pick import A_TIE, KEY, Pick
 from vizsla.analytics.rarity.tally import SLICE, unpacked
 from vizsla.engine import Engine
 from vizsla.lake import Scan
 from vizsla.nouns import EventRef, Evidence
 from vizsla.nouns.event import HOST, ID, ORIGIN, TIME
-from vizsla.triage.episode import windows
 from vizsla.triage.observed import ALIKE, analytic_of, is_hit
 from vizsla.triage.reasons import reasons
 from vizsla.triage.replay import Ranked
@@ -116,7 +115,7 @@ def patterns(ranked: Ranked, words: Mapping[int, str]) -> Patterns:
 
 def anchored(ranked: Ranked) -> tuple[I64, U64]:
     """When each episode began, and its id as a number: of its anchor, its host and its first ten minutes."""
-    found, first = ranked.episodes, _first_time(ranked)
+    found, first = ranked.episodes, ranked.trace.began()[ranked.episodes.window]
     return first, mixed(found.anchor, found.host, (first // SLICE).astype(np.uint64))
 
 
@@ -150,14 +149,6 @@ def _shown(ranked: Ranked) -> U64:
     total = np.zeros(len(ranked.episodes.bits), dtype=np.uint64)
     np.add.at(total, place, codes)  # a sum: the order of families does not matter
     return np.where(total == 0, np.arange(len(total), dtype=np.uint64), total)
-
-
-def _first_time(ranked: Ranked) -> I64:
-    """When each episode began, surprising or not."""
-    numbers = windows(ranked.ties)
-    began = np.full(int(numbers.max()) + 1 if len(numbers) else 0, np.iinfo(np.int64).max)
-    np.minimum.at(began, numbers, ranked.ties.time)
-    return began[ranked.episodes.window]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,16 +246,15 @@ def _others(ranked: Ranked, chosen: Sequence[Pattern], hit: np.ndarray) -> dict[
 
 
 def picked(
-    engine: Engine, scans: Iterable[Scan], tallied: Tallied, ranked: Ranked, found: Mapping[int, list[Line]]
+    engine: Engine, scans: Iterable[Scan], ranked: Ranked, found: Mapping[int, list[Line]]
 ) -> dict[int, list[dict[str, object]]]:
     """The native events behind the lines, by tie key; one pass over the tables concerned."""
     places = [p for rows in found.values() for line in rows for p in line.places]
     kinds = {kind_at(ranked, place) for place in places}
     if not places:
         return {}
-    chosen = ranked.ties.tie[ranked.lit.at[np.array(places)]]
-    ties = {name: values[chosen] for name, values in tallied.ties.items()}
-    keys, where = np.unique(tie_key(ties)).tobytes(), np.unique(where_key(ties)).tobytes()
+    chosen = ranked.lit.at[np.array(places)]
+    keys, where = (np.unique(codes[chosen]).tobytes() for codes in (ranked.ties.key, ranked.ties.where))
     rows: dict[int, list[dict[str, object]]] = defaultdict(list)
     for scan in scans:
         own = frozenset(kind for kind in kinds if kind.partition(":")[0] == scan.table)
@@ -287,7 +277,7 @@ def _rows(table: pa.Table) -> Iterable[dict[str, object]]:
 
 def evidence(
     model: Model,
-    tallied: Tallied,
+    words: Mapping[int, str],
     ranked: Ranked,
     line: Line,
     events: Mapping[int, list[dict[str, object]]],
@@ -295,7 +285,7 @@ def evidence(
 ) -> Evidence:
     """A line with its reasons, strength and events. `claims`: whether its p-value may be stated."""
     lit, ties, weigher = ranked.lit, ranked.ties, ranked.weigher
-    keys = [_key(tallied, int(ties.tie[lit.at[p]])) for p in line.places]
+    keys = ties.key[lit.at[np.array(line.places)]].tolist()
     rows = _distinct([row for key in keys for row in events.get(key, ())])[:EVENTS]
     lead = int(ties.unit[lit.at[line.places[0]]])
     surprisal = float(ties.surprisal[lit.at[line.places[0]]])
@@ -312,7 +302,7 @@ def evidence(
         bits=line.bits,
         alone_bits=max(0.0, float(alone[0])),
         why="",
-        reasons=reasons(model, line.kind, unit, native, actors, tallied.words),
+        reasons=reasons(model, line.kind, unit, native, actors, words),
         events=refs,
         count=line.count,
         surprisal=surprisal,
@@ -333,10 +323,6 @@ def _beside(ranked: Ranked, line: Line) -> Counter[str]:
         found[kind_at(ranked, place)] += int(ranked.ties.n[ranked.lit.at[place]])
     del found[line.kind]
     return found
-
-
-def _key(tallied: Tallied, tie: int) -> int:
-    return int(tie_key({name: values[tie : tie + 1] for name, values in tallied.ties.items()})[0])
 
 
 def _distinct(rows: Iterable[dict[str, object]]) -> list[dict[str, object]]:

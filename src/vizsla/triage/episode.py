@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from vizsla.analytics.rarity.encode import I64, U64, mixed
 from vizsla.analytics.rarity.model import ScoredUnits, hour_of_slice, unit_key
-from vizsla.analytics.rarity.tally import DAY, SLICE, groups
+from vizsla.analytics.rarity.pick import tie_key, where_key
+from vizsla.analytics.rarity.tally import DAY, SLICE, groups, located
 from vizsla.calibration import Floats, Tail, bits, e_value, pooled_e
 from vizsla.triage.meeting import Anchors
 from vizsla.triage.observed import BITS, SPLIT, family_of, tail_of
@@ -59,17 +60,15 @@ class Ties:
     n: I64
     process: U64
     anchor_kind: npt.NDArray[np.int8]
-    tie: I64  # place in the tally's ties
+    key: U64  # by which the events behind a tie are found again, and what others observed or met
+    where: U64  # the part of it that needs no event's shape
     families: tuple[str, ...]
     tail: npt.NDArray[np.int16]  # place in `tails`: what the surprisal is held against
     tails: tuple[str, ...]
 
 
 def joined(ties: Mapping[str, np.ndarray], anchored: Anchors, units: ScoredUnits) -> Ties:
-    """Every tie with the surprisal of its unit. Ties of units that were not scored are left out.
-
-    `ties` may be some of the tally's: then a column `tie` says which.
-    """
+    """Every tie with the surprisal of its unit. Ties of units that were not scored are left out."""
     unit = unit_of(ties, units)
     there = np.flatnonzero(unit >= 0)
     families, number = _numbered([family_of(kind) for kind in units.kinds])
@@ -86,7 +85,8 @@ def joined(ties: Mapping[str, np.ndarray], anchored: Anchors, units: ScoredUnits
         n=ties["n"][there],
         process=anchored.process[there],
         anchor_kind=anchored.kind[there],
-        tie=ties["tie"][there] if "tie" in ties else there,
+        key=tie_key(ties)[there],
+        where=where_key(ties)[there],
         families=families,
         tail=tail[found],
         tails=tails,
@@ -114,28 +114,55 @@ def _numbered(names: Sequence[str]) -> tuple[tuple[str, ...], npt.NDArray[np.int
     return distinct, np.array([distinct.index(name) for name in names], dtype=np.int16)
 
 
-def family_tails(ties: Ties) -> FamilyTails:
+def family_tails(ties: Mapping[str, np.ndarray], anchored: Anchors, units: ScoredUnits) -> FamilyTails:
     """The tails of a replay: per episode and family, the greatest surprisal."""
-    order, begins = groups(mixed(ties.anchor, ties.slice.astype(np.uint64), ties.tail.astype(np.uint64)))
-    greatest = np.maximum.reduceat(ties.surprisal[order], begins) if len(order) else np.zeros(0)
-    tail = ties.tail[order[begins]]
-    own = {name: Tail.of(greatest[tail == i]) for i, name in enumerate(ties.tails)}
-    shared = np.array([not name.endswith(SPLIT) for name in ties.tails], dtype=bool)
+    unit = unit_of(ties, units)
+    there = np.flatnonzero(unit >= 0)
+    tail_of, tails = tail_of_units(units)
+    tail, surprisal = tail_of[unit[there]], units.surprisal[unit[there]]
+    slices = anchored.slice[there].astype(np.uint64)
+    order, begins = groups(mixed(anchored.code[there], slices, tail.astype(np.uint64)))
+    greatest = np.maximum.reduceat(surprisal[order], begins) if len(order) else np.zeros(0)
+    tail = tail[order[begins]]
+    own = {name: Tail.of(greatest[tail == i]) for i, name in enumerate(tails)}
+    shared = np.array([not name.endswith(SPLIT) for name in tails], dtype=bool)
     return FamilyTails(own, Tail.of(greatest[shared[tail]] if len(order) else greatest))
 
 
-def windows(ties: Ties) -> I64:
-    """The episode of each tie, as a number: one anchor's activity without an hour's pause, and within one day.
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """When anything at all happened in episodes, surprising or not: so an episode keeps its beginning whatever the
+    baseline. One row per anchor and ten minutes, ascending."""
 
-    Built on all that happened, surprising or not, so that an episode keeps its beginning whatever the baseline.
-    """
-    order = np.lexsort((ties.slice, ties.anchor))
-    anchor, slices = ties.anchor[order], ties.slice[order]
-    day = slices // (DAY // SLICE)
-    new = (anchor[1:] != anchor[:-1]) | (slices[1:] - slices[:-1] > GAP) | (day[1:] != day[:-1])
-    numbers = np.empty(len(order), dtype=np.int64)
-    numbers[order] = np.cumsum(np.r_[False, new]) if len(order) else 0
-    return numbers
+    anchor: U64
+    slice: I64
+    time: I64  # of the first event then
+    window: I64  # the episode: one anchor's activity without an hour's pause, and within one day; numbered from 0
+
+    @classmethod
+    def of(cls, anchor: U64, slices: I64, time: I64) -> Trace:
+        """From any number of rows for one anchor and slice."""
+        order = np.lexsort((slices, anchor))
+        anchor, slices, time = anchor[order], slices[order], time[order]
+        begins = np.flatnonzero(np.r_[True, (anchor[1:] != anchor[:-1]) | (slices[1:] != slices[:-1])][: len(order)])
+        first = np.minimum.reduceat(time, begins) if len(order) else time
+        anchor, slices = anchor[begins], slices[begins]
+        day = slices // (DAY // SLICE)
+        new = (anchor[1:] != anchor[:-1]) | (slices[1:] - slices[:-1] > GAP) | (day[1:] != day[:-1])
+        return cls(anchor, slices, first, np.cumsum(np.r_[False, new][: len(begins)]))
+
+    def window_of(self, anchor: U64, slices: I64) -> I64:
+        """The episode of each of these anchors in each of these slices, all of which are known."""
+        codes = mixed(self.anchor, self.slice.astype(np.uint64))
+        order = np.argsort(codes)
+        found: I64 = self.window[order[located(codes[order], mixed(anchor, slices.astype(np.uint64)))]]
+        return found
+
+    def began(self) -> I64:
+        """When each episode began, by its number."""
+        first = np.full(int(self.window[-1]) + 1 if len(self.window) else 0, np.iinfo(np.int64).max)
+        np.minimum.at(first, self.window, self.time)
+        return first
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +201,7 @@ def bits_of(tail: npt.NDArray[np.int16], names: Sequence[str], surprisal: Floats
     return base
 
 
-def lit(ties: Ties, tails: FamilyTails, weigh: Callable[[I64], Floats]) -> Lit:
+def lit(ties: Ties, trace: Trace, tails: FamilyTails, weigh: Callable[[I64], Floats]) -> Lit:
     """The ties that speak. `weigh(units)` gives the relevance of units by their place among the scored ones, and UNTOLD
     for those that may not."""
     base = bits_of(ties.tail, ties.tails, ties.surprisal, tails)
@@ -185,7 +212,7 @@ def lit(ties: Ties, tails: FamilyTails, weigh: Callable[[I64], Floats]) -> Lit:
     told = relevance > UNTOLD
     at, relevance = at[told], relevance[told]
     weight = relevance * np.minimum(1.0, base[at])
-    return Lit(ties, at, base[at], weight, windows(ties)[at])
+    return Lit(ties, at, base[at], weight, trace.window_of(ties.anchor[at], ties.slice[at]))
 
 
 def episodes(found: Lit) -> Episodes:

@@ -187,13 +187,13 @@ class Gathering:
         return Observed(units, dict(self.names), ties, timeless=self.timeless)
 
 
-def wanted_ties(tallied_ties: Mapping[str, np.ndarray], ranked: Ranked, lines: Sequence[Line]) -> U64:
+def wanted_ties(ranked: Ranked, lines: Sequence[Line]) -> U64:
     """The ties behind lines of hits, as kept hits name them."""
     places = [p for line in lines for p in (*line.places, *line.also)]
     if not places:
         return np.zeros(0, dtype=np.uint64)
-    chosen = ranked.ties.tie[ranked.lit.at[np.array(places)]]
-    return tie_key({name: values[chosen] for name, values in tallied_ties.items()})
+    found: U64 = ranked.ties.key[ranked.lit.at[np.array(places)]]
+    return found
 
 
 def evidence(

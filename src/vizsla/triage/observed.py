@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.analytics import registry
+from vizsla.analytics.rarity.days import cut
 from vizsla.analytics.rarity.encode import EARLIEST, HOUR, I64, LATEST, NOTHING, U64, code_of, dictionary, mixed, take
 from vizsla.analytics.rarity.fields import Profile, profile
 from vizsla.analytics.rarity.keys import LOGON_KINDS, NO_PID, keys
@@ -87,6 +88,11 @@ class Observed:
     def scored(self) -> ScoredUnits:
         """The units with their surprisal."""
         return scored(self.units, lambda _, units: units[SCORE])
+
+    def within(self, begin: int, end: int) -> Observed:
+        """What was observed in [begin, end), microseconds since 1970, and the units of the hours that this touches."""
+        kept = cut(Tallied(dict(self.units), ties=self.ties), begin, end)
+        return replace(self, units=kept.units, ties=kept.ties)
 
     def row(self, tie: int) -> Mapping[str, object]:
         """What the strongest observation of a tie says: score, why, event_ids, picture."""

@@ -7,7 +7,7 @@ least as strong quiet days like these bring.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import neg
 
@@ -15,11 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vizsla.analytics.rarity.days import Share
 from vizsla.analytics.rarity.encode import code_of
 from vizsla.analytics.rarity.fields import profile
-from vizsla.analytics.rarity.model import Learnt, ScoredUnits, Tallied
+from vizsla.analytics.rarity.model import Learnt, ScoredUnits, Tallied, scored
 from vizsla.analytics.rarity.reference import Columns
-from vizsla.analytics.rarity.tally import TIE_KEY, TIE_SUM, chosen_of, merge_rows
+from vizsla.analytics.rarity.tally import NO_TIES, TIE_KEY, TIE_SUM, chosen_of, merge_rows
+from vizsla.analytics.rarity.tally import joined as stacked
 from vizsla.calibration import Floats
 from vizsla.triage.anchor import anchors, processes
 from vizsla.triage.episode import (
@@ -27,6 +29,7 @@ from vizsla.triage.episode import (
     FamilyTails,
     Lit,
     Ties,
+    Trace,
     bits_of,
     episodes,
     family_tails,
@@ -38,6 +41,8 @@ from vizsla.triage.episode import (
 from vizsla.triage.meeting import Anchors
 from vizsla.triage.observed import native
 from vizsla.triage.weigh import Weigher
+
+ANCHORED = "in_"  # prefix of columns that say where a tie belongs
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,69 +65,101 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A tally brought all the way: ties, those that speak, and their episodes."""
+    """A tally brought all the way: the ties that may speak, when anything happened beside them, and their episodes."""
 
     ties: Ties
+    trace: Trace
     lit: Lit
     episodes: Episodes
     weigher: Weigher
+
+
+@dataclass(frozen=True, slots=True)
+class Speaking:
+    """What of a tally has something to say, worth more than nothing by itself: of most events, nobody ever asks.
+
+    `ties`, with where each belongs (`in_…`, see Anchors), merge by their keys. `units` are those behind them, by kind,
+    with their `surprisal`. `trace` tells of all that happened in these episodes.
+    """
+
+    ties: Columns
+    units: Mapping[str, Columns]
+    surprisal: Mapping[str, Floats]
+    trace: Trace
 
 
 def anchored_of(tallied: Tallied) -> Anchors:
     """The episodes of a tally's ties."""
     kinds = {native(kind) for kind in tallied.units}
     listing = [code_of(kind) for kind in sorted(kinds) if profile(kind.partition(":")[0]).state]
-    return anchors(tallied.ties, processes(tallied.starts), np.array(listing, dtype=np.uint64))
+    return anchors(tallied.ties or NO_TIES, processes(tallied.starts), np.array(listing, dtype=np.uint64))
 
 
-def ties_of(tallied: Tallied, units: ScoredUnits) -> Ties:
-    """A tally's ties with their episodes' anchors and their units' surprisal."""
-    if not tallied.ties:
-        nothing = np.zeros(0, dtype=np.int64)
-        code = nothing.astype(np.uint64)
-        return Ties(code, nothing, nothing.astype(np.int16), nothing, np.zeros(0), code, nothing, nothing, code,
-                    nothing.astype(np.int8), nothing, (), nothing.astype(np.int16), ())  # fmt: skip
-    return joined(tallied.ties, anchored_of(tallied), units)
+def speaking(share: Share, units: ScoredUnits, tails: FamilyTails) -> Speaking:
+    """What of some days has something to say. Their units are scored."""
+    ties = share.tallied.ties or NO_TIES
+    own = (ties["time"] >= share.begin) & (ties["time"] < share.end)
+    return _speaking(ties, anchored_of(share.tallied), units, share.tallied.units, tails, own)
 
 
-def speaking(tallied: Tallied, anchored: Anchors, units: ScoredUnits, tails: FamilyTails) -> Ties:
-    """The ties of episodes that have something to say: of most, nobody ever asks."""
+def _speaking(
+    ties: Columns, anchored: Anchors, units: ScoredUnits, columns: Mapping[str, Columns], tails: FamilyTails,
+    own: np.ndarray,
+) -> Speaking:  # fmt: skip
+    """`own`: the ties that are asked about. What others tell of their episodes counts, too."""
     worth = np.append(bits_of(*tail_of_units(units), units.surprisal, tails) > 0, False)  # place -1: not scored
-    speaks = worth[unit_of(tallied.ties, units)]
-    kept = np.flatnonzero(pc.is_in(pa.array(anchored.code), pa.array(np.unique(anchored.code[speaks]))))
-    ties = chosen_of(tallied.ties, kept)
-    ties |= {"tie": kept} | {f"in_{one.name}": getattr(anchored, one.name)[kept] for one in fields(Anchors)}
-    ties = merge_rows(ties, TIE_KEY, {**TIE_SUM, "tie": "min", "in_time": "min"})
-    return joined(ties, Anchors(**{one.name: ties[f"in_{one.name}"] for one in fields(Anchors)}), units)
+    unit = unit_of(ties, units)
+    speaks = worth[unit]
+    heard = np.flatnonzero(
+        np.asarray(pc.is_in(pa.array(anchored.code), pa.array(np.unique(anchored.code[speaks])))) & own
+    )
+    at = np.flatnonzero(speaks & own)
+    behind = np.unique(unit[at])
+    numbers = units.kind[behind]
+    by_kind = {units.kinds[number]: behind[numbers == number] for number in np.unique(numbers).tolist()}
+    where = {ANCHORED + one.name: getattr(anchored, one.name)[at] for one in fields(Anchors)}
+    return Speaking(
+        chosen_of(ties, at) | where,
+        {kind: chosen_of(columns[kind], units.row[places]) for kind, places in by_kind.items()},
+        {kind: units.surprisal[places] for kind, places in by_kind.items()},
+        Trace.of(anchored.code[heard], anchored.slice[heard], anchored.time[heard]),
+    )
 
 
-def rank(ties: Ties, tails: FamilyTails, weigher: Weigher) -> Ranked:
+def together(parts: Sequence[Speaking]) -> Speaking:
+    """Shares of a tally as one."""
+    ties = merge_rows(stacked([dict(part.ties) for part in parts]), TIE_KEY, {**TIE_SUM, ANCHORED + "time": "min"})
+    kinds = sorted({kind for part in parts for kind in part.units})  # it must not depend on what is in which share
+    traces = [part.trace for part in parts]
+    return Speaking(
+        ties,
+        {kind: stacked([dict(part.units[kind]) for part in parts if kind in part.units]) for kind in kinds},
+        {kind: np.concatenate([p.surprisal[kind] for p in parts if kind in p.units]) for kind in kinds},
+        Trace.of(*(np.concatenate([getattr(one, name) for one in traces]) for name in ("anchor", "slice", "time"))),
+    )
+
+
+def rank(ties: Ties, trace: Trace, tails: FamilyTails, weigher: Weigher) -> Ranked:
     """Episodes of ties, held against the tails of a replay."""
-    found = lit(ties, tails, weigher)
-    return Ranked(ties, found, episodes(found), weigher)
+    found = lit(ties, trace, tails, weigher)
+    return Ranked(ties, trace, found, episodes(found), weigher)
 
 
-def ranked_by(tallied: Tallied, units: ScoredUnits, columns: Mapping[str, Columns], tails: FamilyTails) -> Ranked:
-    """A tally, its units scored (`columns`: what they are, by kind), ranked by the tails of a replay."""
-    weigher = Weigher(units, columns, tallied.words)
-    if not tallied.ties:
-        return rank(ties_of(tallied, units), tails, weigher)
-    anchored = anchored_of(tallied)
-    return rank(speaking(tallied, anchored, units, tails), tails, weigher)
+def ranked(parts: Sequence[Speaking], words: Mapping[int, str], tails: FamilyTails) -> Ranked:
+    """What has something to say in the shares of a tally (one at least), ranked by the tails of a replay."""
+    spoken = together(parts)
+    units = scored(spoken.units, lambda kind, _: spoken.surprisal[kind])
+    anchored = Anchors(**{one.name: spoken.ties[ANCHORED + one.name] for one in fields(Anchors)})
+    return rank(joined(spoken.ties, anchored, units), spoken.trace, tails, Weigher(units, spoken.units, words))
 
 
 def replay(tallied: Tallied, learnt: Learnt) -> tuple[Replay, Ranked]:
     """The replay of what was learnt from a tally, and the same events ranked by it (which is a hunt without a
     baseline)."""
-    units = learnt.scored
-    weigher = Weigher(units, learnt.sample, tallied.words)
-    if tallied.ties:
-        anchored = anchored_of(tallied)
-        tails = family_tails(joined(tallied.ties, anchored, units))
-        ranked = rank(speaking(tallied, anchored, units, tails), tails, weigher)
-    else:
-        ties = ties_of(tallied, units)
-        tails = family_tails(ties)
-        ranked = rank(ties, tails, weigher)
-    order = np.lexsort((-ranked.episodes.surprisal, -ranked.episodes.bits))
-    return Replay(tails, ranked.episodes.bits[order], ranked.episodes.surprisal[order], learnt.host_days), ranked
+    ties, anchored, units = tallied.ties or NO_TIES, anchored_of(tallied), learnt.scored
+    tails = family_tails(ties, anchored, units)
+    everything = np.ones(len(ties["host"]), dtype=bool)
+    spoken = _speaking(ties, anchored, units, learnt.sample, tails, everything)
+    found = ranked([spoken], tallied.words, tails)
+    order = np.lexsort((-found.episodes.surprisal, -found.episodes.bits))
+    return Replay(tails, found.episodes.bits[order], found.episodes.surprisal[order], learnt.host_days), found

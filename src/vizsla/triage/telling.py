@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vizsla.analytics.rarity.pick import tie_key
 from vizsla.calibration import Tail, bits, e_value
 from vizsla.engine import Engine
 from vizsla.lake import Scan
@@ -21,9 +19,6 @@ from vizsla.triage.replay import Ranked
 from vizsla.triage.template import one_line
 from vizsla.triage.titles import MAX_SUMMARY
 
-if TYPE_CHECKING:
-    from vizsla.analytics.rarity.model import Tallied
-
 AT_ONCE = 5_000  # ids looked up by one query
 MAX_PICTURE = 20_000  # characters of a picture's data
 Row = dict[str, object]
@@ -35,7 +30,7 @@ def is_observed(line: Line) -> bool:
 
 
 def fetched(
-    engine: Engine, scans: Sequence[Scan], seen: Observed, tallied: Tallied, ranked: Ranked, lines: Iterable[Line]
+    engine: Engine, scans: Sequence[Scan], seen: Observed, ranked: Ranked, lines: Iterable[Line]
 ) -> dict[str, tuple[str, Row]]:
     """The native events that these lines name, by id: (table, fields). Each in the table of its kind, or any."""
     wanted: dict[str, set[str]] = {}
@@ -44,7 +39,7 @@ def fetched(
         if is_observed(line):
             table = native(line.kind).partition(":")[0]
             named = wanted.setdefault(table if table in tables else "", set())
-            named.update(id for row in _said(seen, tallied, ranked, line) for id in _ids(row))
+            named.update(id for row in _said(seen, ranked, line) for id in _ids(row))
     found: dict[str, tuple[str, Row]] = {}
     for scan in scans:
         ids = sorted(wanted.get(scan.table, set()) | wanted.get("", set()))
@@ -57,7 +52,6 @@ def fetched(
 
 def evidence(
     seen: Observed,
-    tallied: Tallied,
     ranked: Ranked,
     line: Line,
     events: Mapping[str, tuple[str, Row]],
@@ -69,7 +63,7 @@ def evidence(
     lead = ranked.lit.at[line.places[0]]
     name, unit = analytic_of(line.kind), int(ties.unit[lead])
     columns, place = ranked.weigher.columns[line.kind], int(ranked.weigher.units.row[unit])
-    said = _said(seen, tallied, ranked, line)
+    said = _said(seen, ranked, line)
     p = tails[name].p(np.array([float(str(said[0]["score"]))]))
     refs = [event_ref(*events[id]) for id in dict.fromkeys(id for row in said for id in _ids(row)) if id in events]
     why = shortened(visible(one_line(str(said[0]["why"]))), MAX_SUMMARY)  # it may quote an event
@@ -105,10 +99,9 @@ def _picture(text: object) -> Mapping[str, object] | None:
     return shown if isinstance(shown, dict) else None
 
 
-def _said(seen: Observed, tallied: Tallied, ranked: Ranked, line: Line) -> list[Mapping[str, object]]:
+def _said(seen: Observed, ranked: Ranked, line: Line) -> list[Mapping[str, object]]:
     """What the observations behind a line say, the strongest first."""
-    chosen = ranked.ties.tie[ranked.lit.at[np.array(line.places)]]
-    return [seen.row(int(key)) for key in tie_key({name: values[chosen] for name, values in tallied.ties.items()})]
+    return [seen.row(key) for key in ranked.ties.key[ranked.lit.at[np.array(line.places)]].tolist()]
 
 
 def _ids(row: Mapping[str, object]) -> list[str]:

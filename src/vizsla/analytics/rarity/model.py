@@ -25,6 +25,7 @@ from vizsla.analytics.rarity.tally import (
     Heap,
     Tally,
     located,
+    merge_rows,
     sampled,
     unpacked,
 )
@@ -78,6 +79,15 @@ def tally(
         result.units[kind] = dict(sorted(heaps.pop(kind).columns().items()))
     result.ties, result.starts = ties.columns(), starts.columns()
     return result
+
+
+def heard(units: Mapping[str, Columns]) -> dict[str, Columns]:
+    """By kind, how many events (`n`) of which `host` in which `hour`: what is left of units without what they were."""
+    names = ("host", "hour", "n")
+    return {
+        kind: merge_rows({name: columns[name] for name in names}, names[:2], {"n": "sum"})
+        for kind, columns in units.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)

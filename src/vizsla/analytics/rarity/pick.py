@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,12 +20,12 @@ KIND = "__kind"
 A_TIE = 3  # rows picked of one tie: the first few show what all of them are
 
 
-def tie_key(columns: dict[str, np.ndarray]) -> U64:
+def tie_key(columns: Mapping[str, np.ndarray]) -> U64:
     """What a tie is found by."""
     return mixed(*(columns[name].astype(np.uint64, copy=False) for name in TIE_KEY))
 
 
-def where_key(columns: dict[str, np.ndarray]) -> U64:
+def where_key(columns: Mapping[str, np.ndarray]) -> U64:
     """The part of a tie that can be told without knowing the event's shape: host, ten minutes, process and so on."""
     return mixed(*(columns[name].astype(np.uint64, copy=False) for name in TIE_KEY[:-2]))
 

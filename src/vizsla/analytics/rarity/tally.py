@@ -104,6 +104,8 @@ UNIT_KEY = ("host", "hour", "pattern")
 UNIT_SUM = {"n": "sum", "first": "min", "last": "max"}
 TIE_KEY = ("host", "slice", "guid", "pid", "logon", "pair", "kind", "pattern")
 TIE_SUM = {"n": "sum", "time": "min"}
+TIE_TYPES = {"slice": np.int64, "pid": np.int64, **dict.fromkeys(TIE_SUM, np.int64)}
+NO_TIES = {name: np.zeros(0, TIE_TYPES.get(name, np.uint64)) for name in (*TIE_KEY, *TIE_SUM)}
 START_KEY = ("host", "guid", "pid", "parent_guid", "parent_pid", "launched", "when", "known")
 START_SUM = {"time": "min"}
 
