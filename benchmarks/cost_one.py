@@ -15,16 +15,20 @@ from typing import Any
 from benchmarks.cost import HALF
 from vizsla.analytic import Analytic
 from vizsla.analytics import registry
+from vizsla.analytics.rarity import days
 from vizsla.analytics.rarity import model as rarity
 from vizsla.engine import Engine
 from vizsla.engines import connect
 from vizsla.hunt.learning import share_of
 from vizsla.hunt.observed import observe
+from vizsla.hunt.rank import by_days
 from vizsla.hunt.scope import scans_of
 from vizsla.lake import Lake, Scan
 from vizsla.nouns.event import DAY, EVENT_FIELDS
 from vizsla.simulate.company import START
 from vizsla.testing import NEVER
+from vizsla.triage.observed import Observed
+from vizsla.triage.replay import Replay, ranked, replay
 
 EDGE = datetime(START.year, START.month, START.day, tzinfo=UTC) + timedelta(days=HALF)
 
@@ -47,6 +51,17 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return busy() - begun, found
 
 
+class Scored:
+    """A model that counts the units it is asked of."""
+
+    def __init__(self, model: rarity.Model) -> None:
+        self.model, self.units = model, 0
+
+    def score(self, kind: str, units: Columns) -> Floats:
+        self.units += len(units["host"])
+        return self.model.score(kind, units)
+
+
 def parts_of(name: str, engine: Engine) -> tuple[Callable[[Sequence[Scan]], Any], Callable[[Sequence[Scan], Any], int]]:
     """How it learns, and how it finds: how many units it looked at."""
     analytic = registry()[name]
@@ -55,11 +70,21 @@ def parts_of(name: str, engine: Engine) -> tuple[Callable[[Sequence[Scan]], Any]
             observe(engine, scans, analytic, state)
         )
 
-    def find(scans: Sequence[Scan], state: rarity.Learnt) -> int:
-        return len(rarity.scored(rarity.tally(engine, scans).units, state.model.score).key)
+    # As `vizsla learn` and `vizsla hunt` do: some days at a time, and host-days are replayed up to so many events.
+    def learn(scans: Sequence[Scan]) -> tuple[rarity.Model, Replay]:
+        tallies = days.tallies(engine, days.plan(scans), share_of(scans))
+        found = rarity.counted(share.tallied for share in tallies)
+        learnt = rarity.learn_from(found)
+        return learnt.model, replay(found.sample, learnt)[0]
 
-    # As `vizsla learn` does: host-days are replayed up to so many events.
-    return lambda scans: rarity.learn(rarity.tally(engine, scans, share_of(scans))), find
+    def find(scans: Sequence[Scan], state: tuple[rarity.Model, Replay]) -> int:
+        model, replayed = state
+        scored = Scored(model)
+        spoken = by_days(engine, scans, scored, replayed.tails, Observed(), (name,))
+        ranked(spoken.parts, spoken.words, replayed.tails)
+        return scored.units
+
+    return learn, find
 
 
 def watched(engine: Engine, scans: Sequence[Scan]) -> dict[str, set[str]]:

@@ -16,6 +16,7 @@ from vizsla.analytics.rarity.days import Share
 from vizsla.engines import connect
 from vizsla.hunt.scope import scans_of
 from vizsla.lake import Lake, Scan
+from vizsla.triage.anchor import NO_LINEAGES, processes
 from vizsla.triage.assemble import lines, patterns
 from vizsla.triage.replay import Ranked, Replay, ranked, replay, speaking
 
@@ -67,11 +68,13 @@ def told(ranking: Ranked) -> list[object]:
 
 def by_shares(lake: Lake, learnt: Learnt, held: int, monkeypatch: pytest.MonkeyPatch) -> tuple[Ranked, list[Share]]:
     monkeypatch.setattr(days, "HELD", held)
-    parts, shares = [], []
+    parts, shares, lineages = [], [], NO_LINEAGES
     with connect("duckdb") as engine:
         for share in days.tallied(engine, days.plan(scans_of(lake, engine))):
             units = rarity.scored(share.tallied.units, learnt[0].score)
-            parts.append(speaking(share, units, learnt[1].tails))
+            table = processes(share.tallied.starts, lineages)
+            parts.append(speaking(share, table, units, learnt[1].tails))
+            lineages = table.lineages(share.end)
             shares.append(share)
     return ranked(parts, shares[-1].tallied.words, learnt[1].tails), shares
 
@@ -79,11 +82,12 @@ def by_shares(lake: Lake, learnt: Learnt, held: int, monkeypatch: pytest.MonkeyP
 def whole(lake: Lake, learnt: Learnt) -> Ranked:
     found = tallied(lake)
     units = rarity.scored(found.units, learnt[0].score)
-    return ranked([speaking(Share(found), units, learnt[1].tails)], found.words, learnt[1].tails)
+    table = processes(found.starts)
+    return ranked([speaking(Share(found), table, units, learnt[1].tails)], found.words, learnt[1].tails)
 
 
 def at_midnight(day: int, host: str, beside: int, after: int = -SECOND) -> list[Event]:
-    """A process begun long before that calls out so long after midnight, and a sensor that tells of it so much later."""
+    """A process begun long before that calls out so long after midnight; a sensor tells of it so much later."""
     at = START + day * DAY + after
     return [
         process(
@@ -117,8 +121,25 @@ def installed(day: int, lag: int) -> list[Event]:
     ]  # fmt: skip
 
 
+def generations(first: int, last: int) -> list[Event]:
+    """A process a day, each below that of the day before; the last two are told by their pids alone."""
+    made = [
+        process(START + day * DAY + 9 * HOUR, computer("ws0"), f"C:\\Users\\Public\\gen{day}.exe", key=("gen", day),
+                ParentProcessGuid=guid(("gen", day - 1)), ParentImage=TOOL)
+        for day in range(first, last)
+    ]  # fmt: skip
+    above = int(guid(("gen", last - 1))[1:5], 16) // 4 * 4 + 1000
+    own = {"table": "windows_security", "_host": computer("ws0"), "Computer": computer("ws0"), "Channel": "Security"}
+    for number, ppid in ((0x2B40, above), (0x2B44, 0x2B40)):
+        at = START + last * DAY + 2 * HOUR + number * SECOND // 4
+        made.append({**own, "_time": at, "EventID": "4688", "NewProcessId": hex(number), "ProcessId": hex(ppid),
+                     "NewProcessName": TOOL, "CommandLine": f"{TOOL} -x"})  # fmt: skip
+    return made
+
+
 ACROSS = {
     "nothing": [],
+    "generations": generations(28, 33),
     "a sensor": [*at_midnight(31, "ws1", 3 * SECOND), *at_midnight(32, "ws2", 9 * SECOND), *at_midnight(33, "ws3", 0)],
     "a sensor that is early": at_midnight(31, "ws1", -3 * SECOND, after=SECOND),
     "a pid": [*by_pid(START + 31 * DAY - 3 * HOUR, 5 * HOUR), *by_pid(START + 33 * DAY - SECOND, -SECOND)],

@@ -17,6 +17,7 @@ from hunt_samples import DAY, HOUR, START, attack, company, lake_of, sysmon
 from logon_samples import MONDAY, working_days
 from logon_samples import lake_of as logons_in
 from vizsla.analytics import _template
+from vizsla.analytics.rarity import days
 from vizsla.analytics.rarity import model as rarity
 from vizsla.baseline import BaselineStore
 from vizsla.errors import BaselineError
@@ -67,10 +68,12 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def counting(*args: Any, **more: Any) -> rarity.Tallied:
         tallied = tally(*args, **more)
-        counted.append(tallied.events)
+        if tallied.events:
+            counted.append(tallied.events)
         return tallied
 
     monkeypatch.setattr(rarity, "tally", counting)
+    monkeypatch.setattr(days, "tally", counting)
     return counted
 
 
@@ -92,6 +95,23 @@ def test_updated_is_learnt_at_once(tmp_path: Path, passes: list[int], between: s
     whole = learn([], lake_of(tmp_path / "whole", [*OLD, *NEW]), "b").baseline
     same(grown.baseline, whole)
     same(BaselineStore(lake).load("b"), whole)
+
+
+def test_learnt_day_by_day_is_learnt_at_once(
+    tmp_path: Path, passes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = lake_of(tmp_path / "lake", OLD)
+    whole = learn([], lake, "whole").baseline
+    monkeypatch.setattr(days, "HELD", 1)
+    by_days = learn([], lake, "days").baseline
+    assert len(passes) > 2
+    assert passes[0] == sum(passes[1:]) == len(OLD)
+    same(by_days, whole)
+    same(BaselineStore(lake).load("days"), whole)
+    monkeypatch.setattr(days, "HELD", 1_000_000)
+    grown = [update([], lake_of(tmp_path / "lake", NEW), name).baseline for name in ("whole", "days")]
+    assert all(baseline.version == 2 for baseline in grown)
+    same(*grown)
 
 
 def test_grown_step_by_step(tmp_path: Path, passes: list[int]) -> None:

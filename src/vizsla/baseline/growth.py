@@ -11,6 +11,7 @@ one pass over all the events would have counted, since a tally merges by equalit
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vizsla.analytics.rarity.encode import NOTHING
+from vizsla.analytics.rarity.encode import NOTHING, U64
 from vizsla.analytics.rarity.model import Tallied
 from vizsla.analytics.rarity.reference import Columns
 from vizsla.analytics.rarity.tally import (
@@ -34,11 +35,14 @@ from vizsla.analytics.rarity.tally import (
     UNIT_KEY,
     UNIT_SUM,
     Heap,
+    chosen_of,
+    joined,
     sampled,
 )
 from vizsla.baseline.fading import NEVER, Fading
 from vizsla.baseline.withheld import Withheld
 from vizsla.errors import BaselineError
+from vizsla.scratch import Scratch
 
 ROOM = "tally"
 _UNIT = ("host", "hour", "pattern", "actor", "n", "first", "last")
@@ -86,18 +90,56 @@ class Growth:
         return cls(scope, tables, float(said["share"]), parts, withheld, fading)
 
 
-def write(folder: Path, tallied: Tallied) -> None:
-    """A tally below a version's folder; its words stand in the baseline's own."""
-    home = folder / ROOM
-    home.mkdir()
-    units = [_kinded(kind, {name: columns[name] for name in _UNIT}) for kind, columns in tallied.units.items()]
-    patterns = [part for kind, columns in tallied.units.items() for part in _patterns(kind, columns)]
-    for name, tables in (("units", units), ("patterns", patterns)):
-        if tables:
-            _save(home / f"{name}.parquet", pa.concat_tables(tables))
-    for name, columns in (("ties", tallied.ties), ("starts", tallied.starts)):
-        if columns:
-            _save(home / f"{name}.parquet", pa.table(dict(columns)))
+class Part:
+    """What a version adds, as it is counted: tallies of different days, each written as it comes, into a folder of
+    its own until the version is saved. Their words stand in the baseline's own. Use as a context manager."""
+
+    def __init__(self) -> None:
+        self._scratch = Scratch("tally")
+        self._home = self._scratch.path / ROOM
+        self._home.mkdir()
+        self._writers: dict[str, pq.ParquetWriter] = {}
+        self._patterns: dict[str, U64] = {}  # those written, by kind
+
+    def add(self, tallied: Tallied) -> None:
+        """One more tally."""
+        for kind, columns in tallied.units.items():
+            self._write("units", _kinded(kind, {name: columns[name] for name in _UNIT}))
+            for table in _patterns(kind, self._fresh(kind, columns)):
+                self._write("patterns", table)
+        for name, rows in (("ties", tallied.ties), ("starts", tallied.starts)):
+            if rows:
+                self._write(name, pa.table(dict(rows)))
+
+    def _fresh(self, kind: str, columns: Columns) -> Columns:
+        """One row of each pattern that was not written yet."""
+        pattern, first = np.unique(columns["pattern"], return_index=True)
+        known = self._patterns.get(kind, pattern[:0])
+        new = ~np.isin(pattern, known)
+        self._patterns[kind] = np.union1d(known, pattern[new])
+        return chosen_of(columns, first[new])
+
+    def _write(self, name: str, table: pa.Table) -> None:
+        if name not in self._writers:
+            path = self._home / f"{name}.parquet"
+            self._writers[name] = pq.ParquetWriter(path, table.schema, compression="zstd", compression_level=1)
+        self._writers[name].write_table(table)
+
+    def place(self, folder: Path) -> None:
+        """All of it below a version's folder; nothing can be added any more."""
+        self._close()
+        shutil.move(self._home, folder / ROOM)
+
+    def _close(self) -> None:
+        while self._writers:
+            self._writers.popitem()[1].close()
+
+    def __enter__(self) -> Part:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._close()
+        self._scratch.close()
 
 
 def read(folder: Path) -> Tallied:
@@ -109,7 +151,7 @@ def read(folder: Path) -> Tallied:
         fields = _fields(home / "patterns.parquet")
         units: dict[str, Columns] = {
             kind: {**columns, **_looked_up(columns["pattern"], fields.get(kind, {}))}
-            for kind, columns in _blocks(_load(home / "units.parquet"), ("kind",))
+            for kind, columns in _together(_blocks(_load(home / "units.parquet"), ("kind",)))
         }
         ties, starts = (_columns(_load(home / f"{name}.parquet")) for name in ("ties", "starts"))
         return Tallied(units=units, ties=ties, starts=starts)
@@ -160,14 +202,12 @@ def _kinded(kind: str, columns: Mapping[str, Any]) -> pa.Table:
 
 
 def _patterns(kind: str, columns: Columns) -> Iterator[pa.Table]:
-    """The values of each distinct pattern, field by field: a pattern stands for the same ones wherever it occurs."""
-    pattern, first = np.unique(columns["pattern"], return_index=True)
+    """The values of each of these patterns, field by field: one stands for the same ones wherever it occurs."""
     for name, codes in columns.items():
         if name.startswith(FIELD):
-            own = codes[first]
-            some = own != NOTHING
+            some = codes != NOTHING
             if some.any():
-                table = _kinded(kind, {"pattern": pattern[some], "value": own[some]})
+                table = _kinded(kind, {"pattern": columns["pattern"][some], "value": codes[some]})
                 field = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(table), np.int32)), pa.array([name]))
                 yield table.append_column("field", field)
 
@@ -176,9 +216,10 @@ def _fields(path: Path) -> dict[str, dict[str, Columns]]:
     """By kind and field, the patterns that have a value in it, ascending, and the values."""
     found: dict[str, dict[str, Columns]] = {}
     if path.exists():
-        for key, columns in _blocks(_load(path), ("kind", "field")):
+        for key, columns in _together(_blocks(_load(path), ("kind", "field"))):
             kind, field = key.split("\0")
-            found.setdefault(kind, {})[field] = columns
+            order = np.argsort(columns["pattern"])
+            found.setdefault(kind, {})[field] = {name: values[order] for name, values in columns.items()}
     return found
 
 
@@ -204,6 +245,15 @@ def _blocks(table: pa.Table, by: tuple[str, ...]) -> Iterator[tuple[str, dict[st
         yield name, {column: values[begin:end] for column, values in arrays.items()}
 
 
+def _together(blocks: Iterator[tuple[str, dict[str, np.ndarray]]]) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Blocks of one name as one, in order of name: each tally of a part brought its own."""
+    found: dict[str, list[dict[str, np.ndarray]]] = {}
+    for name, columns in blocks:
+        found.setdefault(name, []).append(columns)
+    for name in sorted(found):
+        yield name, joined(found.pop(name))
+
+
 def _dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
     whole = column.unify_dictionaries().combine_chunks()
     return whole.chunk(0) if isinstance(whole, pa.ChunkedArray) else whole
@@ -217,7 +267,3 @@ def _load(path: Path) -> pa.Table:
     if not path.exists():
         return pa.table({})
     return pq.read_table(path, read_dictionary=["kind", "field"])
-
-
-def _save(path: Path, table: pa.Table) -> None:
-    pq.write_table(table.unify_dictionaries(), path, compression="zstd", compression_level=1)

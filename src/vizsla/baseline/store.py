@@ -19,7 +19,7 @@ from vizsla.analytics.rarity.model import Model, Tallied
 from vizsla.baseline import files, fired, growth, rule_hits, states
 from vizsla.baseline.drift import drifts
 from vizsla.baseline.fired import Fired
-from vizsla.baseline.growth import Growth
+from vizsla.baseline.growth import Growth, Part
 from vizsla.baseline.rule_hits import RuleHits
 from vizsla.baseline.states import Calibrated
 from vizsla.errors import BaselineError, UsageError
@@ -101,7 +101,7 @@ class BaselineStore:
         model: Model,
         replay: Replay,
         analytics: Mapping[str, Calibrated] | None = None,
-        grown: tuple[Growth, Tallied] | None = None,
+        grown: tuple[Growth, Part] | None = None,
         met: Fired | None = None,
         hits: RuleHits | None = None,
     ) -> Baseline:
@@ -119,7 +119,7 @@ class BaselineStore:
         model: Model,
         replay: Replay,
         analytics: Mapping[str, Calibrated],
-        grown: tuple[Growth, Tallied] | None,
+        grown: tuple[Growth, Part] | None,
         met: Fired,
         hits: RuleHits,
     ) -> Baseline:
@@ -137,7 +137,7 @@ class BaselineStore:
         grows = None
         if grown is not None:
             grows = replace(grown[0], parts=(*grown[0].parts, version))
-            growth.write(draft, grown[1])
+            grown[1].place(draft)
             said["grows"] = grows.said()
         files.write(draft, model, replay, said)
         shutil.rmtree(home / str(version), ignore_errors=True)

@@ -7,13 +7,12 @@ what was there all along, and none may claim a p-value.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from vizsla.analytics.rarity.encode import I64
-from vizsla.analytics.rarity.model import Tallied
 from vizsla.analytics.rarity.reference import Columns
 
 HOSTS = 5
@@ -29,16 +28,16 @@ class Folds:
     name: str
 
 
-def folds(tallied: Tallied) -> Folds:
+def folds(heard: Mapping[str, Columns]) -> Folds:
     """The finest way of holding this data against itself that it allows."""
-    hosts = {int(h) for units in tallied.units.values() for h in np.unique(units["host"])} - {0}
+    hosts = {int(h) for columns in heard.values() for h in np.unique(columns["host"])} - {0}
     if len(hosts) >= HOSTS:
         return Folds(
             lambda units: units["host"].view(np.int64),
             f"no baseline: each of {len(hosts)} hosts was held against the others",
             "folds by host",
         )
-    hours = [units["hour"][units["hour"] >= 0] for units in tallied.units.values()]
+    hours = [columns["hour"][columns["hour"] >= 0] for columns in heard.values()]
     known = np.unique(np.concatenate(hours)) if hours else np.zeros(0, dtype=np.int64)
     if len(known) >= BLOCKS:
         edges = known[np.linspace(0, len(known), BLOCKS + 1).astype(int)[1:-1]]

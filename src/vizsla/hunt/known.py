@@ -22,7 +22,8 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from vizsla.analytics.rarity.encode import U64
-from vizsla.analytics.rarity.model import HOURS_A_DAY, Tallied
+from vizsla.analytics.rarity.model import HOURS_A_DAY
+from vizsla.analytics.rarity.reference import Columns
 from vizsla.analytics.rarity.tally import DAY, Heap
 from vizsla.baseline import Baseline
 from vizsla.baseline.fired import KEY, SUM, Fired, fired_code, level_code
@@ -241,11 +242,11 @@ def _versioned(met: Met, days: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
     return {**days, "by": codes[inverse], "level": levels[inverse]}
 
 
-def quiet_of(tallied: Tallied, *, hunted: bool) -> Quiet:
-    """The host-days of a tally, each to be held against the others; `hunted`: as nothing else is known."""
+def quiet_of(heard: Mapping[str, Columns], *, hunted: bool) -> Quiet:
+    """The host-days of what was heard, each to be held against the others; `hunted`: as nothing else is known."""
     pairs = [
         np.stack([units["host"], (units["hour"] // HOURS_A_DAY).astype(np.uint64)])[:, units["hour"] >= 0]
-        for units in tallied.units.values()
+        for units in heard.values()
     ]
     distinct = np.unique(np.concatenate(pairs, axis=1), axis=1) if pairs else np.zeros((2, 0), np.uint64)
     hosts, days = (len(np.unique(part)) for part in distinct)

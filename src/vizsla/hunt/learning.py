@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from vizsla import analytics
+from vizsla.analytics.rarity import days
 from vizsla.analytics.rarity import model as rarity
 from vizsla.baseline import Baseline, BaselineStore
 from vizsla.baseline.fading import NEVER, Fading
-from vizsla.baseline.growth import Growth, Scope
+from vizsla.baseline.growth import Growth, Part, Scope
 from vizsla.baseline.withheld import places, slots
 from vizsla.engine import Engine
 from vizsla.engines import connect
@@ -77,27 +78,46 @@ def learn(
         tables = {scan.table: scan.version for scan in scans}
         grows = Growth(Scope(host, since, until), tables, share_of(scans), withheld=held, fading=fading)
         scans = [replace(scan, without=slots(places(held))) for scan in scans]
-        counted = rarity.tally(computing, scans, grows.share, steps(progress, scans, "learning"))
-        tallied = fading.left([counted])[0]
-        begins = fading.since([counted])
-        if begins is not None:
-            scans = [replace(scan, since=max(scan.since or begins, begins)) for scan in scans]
-        with tempfile.TemporaryDirectory(prefix="vizsla-hits-") as folder:
+        with Part() as part, tempfile.TemporaryDirectory(prefix="vizsla-hits-") as folder:
+            found, begins = _counted(computing, scans, grows, part, progress)
+            if begins is not None:
+                scans = [replace(scan, since=max(scan.since or begins, begins)) for scan in scans]
             looking = knowledge(lake, analytics.chosen(), Path(folder), rules=rules)
             met, hits = look_in(computing, Grown(scans, since=begins), looking, Path(folder), progress)
-            model, played, seen = modelled(computing, scans, tallied, met, progress)
-    report.unable += seen.unable
-    if not model.events:
-        raise BaselineError("no events to learn from", where=str(lake.root), fix="vizsla learn PATH reads logs first")
-    saved = BaselineStore(lake).save(name, model, played, seen.learnt, (grows, counted), fired(met), hits)
+            model, played, seen = modelled(computing, scans, found, met, progress)
+            report.unable += seen.unable
+            if not model.events:
+                raise BaselineError(
+                    "no events to learn from", where=str(lake.root), fix="vizsla learn PATH reads logs first"
+                )
+            saved = BaselineStore(lake).save(name, model, played, seen.learnt, (grows, part), fired(met), hits)
     told = [f"not learnt: {len(held):,} findings judged malicious in this lake"] if held else []
     return Learnt(saved, report, (*told, *says(saved)))
+
+
+def _counted(
+    engine: Engine, scans: Sequence[Scan], grows: Growth, part: Part, progress: Progress | None
+) -> tuple[rarity.Counted, datetime | None]:
+    """What is learnt from, and where its window begins; all that was tallied goes to `part`. Some days after the
+    others, but where they fade: of which days little is left, the newest says."""
+    if grows.fading:
+        whole = rarity.tally(engine, scans, grows.share, steps(progress, scans, "learning"))
+        part.add(whole)
+        return rarity.counted(grows.fading.left([whole])), grows.fading.since([whole])
+    planned = days.plan(scans)
+
+    def tallies() -> Iterator[rarity.Tallied]:
+        for share in days.tallies(engine, planned, grows.share, steps(progress, planned.scans, "learning")):
+            part.add(share.tallied)
+            yield share.tallied
+
+    return rarity.counted(tallies()), None
 
 
 def modelled(
     engine: Engine,
     scans: Sequence[Scan],
-    tallied: rarity.Tallied,
+    found: rarity.Counted,
     met: Sequence[Met] = (),
     progress: Progress | None = None,
 ) -> tuple[rarity.Model, Replay, Seen]:
@@ -105,11 +125,11 @@ def modelled(
 
     `met`: what rules and indicators met in them.
     """
-    learnt = rarity.learn(tallied)
-    quiet = quiet_of(tallied, hunted=False)
-    hits = [Weighed.of(one, quiet).observed(tallied.share) for one in met]
-    seen = observed.learn(engine, scans, analytics.chosen(), tallied, progress).beside(hits)
-    played, _ = replay(with_observed(tallied, seen.observed), learnt_with(learnt, seen.observed))
+    learnt = rarity.learn_from(found)
+    quiet = quiet_of(found.heard, hunted=False)
+    hits = [Weighed.of(one, quiet).observed(found.sample.share) for one in met]
+    seen = observed.learn(engine, scans, analytics.chosen(), found, progress).beside(hits)
+    played, _ = replay(with_observed(found.sample, seen.observed), learnt_with(learnt, seen.observed))
     return learnt.model, played, seen
 
 

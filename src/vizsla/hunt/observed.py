@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.analytic import OBSERVED, Analytic, Builtin, State, lacking
-from vizsla.analytics.rarity.model import HOURS_A_DAY, Tallied
+from vizsla.analytics.rarity.model import HOURS_A_DAY, Counted
+from vizsla.analytics.rarity.reference import Columns
 from vizsla.analytics.rarity.tally import DAY, sampled
 from vizsla.baseline.states import Calibrated, checked
 from vizsla.calibration import Tail
@@ -51,9 +52,9 @@ class Seen:
         return replace(self, observed=together([self.observed, *more])) if more else self
 
 
-def middle(tallied: Tallied) -> datetime | None:
+def middle(heard: Mapping[str, Columns]) -> datetime | None:
     """The midnight that cuts the days with events into halves; None where there is one day only."""
-    hours = [units["hour"][units["hour"] >= 0] for units in tallied.units.values()]
+    hours = [columns["hour"][columns["hour"] >= 0] for columns in heard.values()]
     days = np.unique(np.concatenate(hours) // HOURS_A_DAY) if hours else np.zeros(0, np.int64)
     return datetime.fromtimestamp(int(days[len(days) // 2]) * DAY / 1e6, UTC) if len(days) > 1 else None
 
@@ -62,16 +63,16 @@ def learn(
     engine: Engine,
     scans: Sequence[Scan],
     asked: Mapping[str, Analytic | Builtin],
-    tallied: Tallied,
+    found: Counted,
     progress: Progress | None = None,
 ) -> Seen:
     """Every analytic learnt on these scans, and what it observed on them with what it learnt elsewhere."""
-    edge = middle(tallied)
+    edge = middle(found.heard)
 
     def one(name: str, analytic: Analytic) -> tuple[Calibrated, Observed]:
         if edge is None:
             raise _Lacking(SHORT)
-        table = _crossed(engine, scans, analytic, edge, tallied.share)
+        table = _crossed(engine, scans, analytic, edge, found.sample.share)
         timed, _ = believable(table)
         scores = [units[SCORE] for units in units_of(name, timed).values()] if len(timed) else [np.zeros(0)]
         tail = Tail.of(np.concatenate(scores))

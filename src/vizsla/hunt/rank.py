@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +25,10 @@ from vizsla.hunt.observed import Seen
 from vizsla.hunt.scope import Progress, steps
 from vizsla.lake import Scan
 from vizsla.nouns import Run
-from vizsla.triage.observed import SCORE, learnt_with, split, with_observed
-from vizsla.triage.replay import Ranked, Replay, ranked, replay, speaking
+from vizsla.triage.anchor import NO_LINEAGES, processes
+from vizsla.triage.episode import FamilyTails
+from vizsla.triage.observed import SCORE, Observed, learnt_with, split, with_observed
+from vizsla.triage.replay import Ranked, Replay, Speaking, ranked, replay, speaking
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,8 @@ def staged(
 ) -> Stage:
     """The episodes of these scans, ranked. `folder`: where hits are kept for the time of the hunt."""
     if baseline is None:
-        counted = rarity.tally(engine, scans, seen=steps(progress, scans, "hunting in"))
-        quiet = quiet_of(counted, hunted=True)
+        counted = rarity.counted([rarity.tally(engine, scans, seen=steps(progress, scans, "hunting in"))])
+        quiet = quiet_of(counted.heard, hunted=True)
     else:
         quiet = quiet_in(baseline)
     met = tuple(Weighed.of(look(engine, scans, known, folder, progress), quiet) for known in looking)
@@ -66,17 +68,17 @@ def staged(
 
 
 def _against_itself(
-    engine: Engine, scans: Sequence[Scan], counted: rarity.Tallied, asked: Mapping[str, Analytic | Builtin],
+    engine: Engine, scans: Sequence[Scan], counted: rarity.Counted, asked: Mapping[str, Analytic | Builtin],
     met: tuple[Weighed, ...], progress: Progress | None,
 ) -> Stage:  # fmt: skip
-    folds = itself.folds(counted)
+    folds = itself.folds(counted.heard)
     seen = observed.learn(engine, scans, asked, counted, progress).beside([one.observed() for one in met])
-    learnt = rarity.learn(counted, folds.group)
+    learnt = rarity.learn_from(counted, folds.group)
     if "rarity" not in asked:
         learnt = replace(learnt, sample={}, scored=rarity.scored({}, learnt.model.score))
-    tallied = with_observed(_asked(counted, asked), seen.observed)
+    tallied = with_observed(_asked(counted.sample, asked), seen.observed)
     played, found = replay(tallied, learnt_with(learnt, seen.observed))
-    heard = rarity.heard(counted.units)
+    heard = counted.heard
     run = _run(learnt.model, "", folds.says, claims=False)
     return Stage(heard, tallied.words, seen, learnt.model, played, found, run, _hosts_a_day(heard), met)
 
@@ -85,30 +87,49 @@ def _against(
     baseline: Baseline, engine: Engine, scans: Sequence[Scan], asked: Mapping[str, Analytic | Builtin],
     met: tuple[Weighed, ...], progress: Progress | None,
 ) -> Stage:  # fmt: skip
-    """Some days after the others: of each, what has something to say is kept."""
     model, tails = baseline.model, baseline.replay.tails
     seen = observed.find(engine, scans, asked, baseline.analytics, progress).beside([one.observed() for one in met])
+    spoken = by_days(engine, scans, model, tails, seen.observed, asked, progress)
+    says = f"baseline {baseline.name}, version {baseline.version}"
+    run = _run(model, f"{baseline.name}@{baseline.version}", says, claims=True)
+    found = ranked(spoken.parts, spoken.words, tails)
+    hosts = _hosts_a_day(spoken.heard)
+    return Stage(spoken.heard, spoken.words, seen, model, baseline.replay, found, run, hosts, met)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What of some events has something to say, and of all of them, how many there were and what codes stand for."""
+
+    parts: Sequence[Speaking]
+    heard: Mapping[str, Columns]
+    words: Mapping[int, str]
+
+
+def by_days(
+    engine: Engine, scans: Sequence[Scan], model: rarity.Model, tails: FamilyTails, seen: Observed,
+    asked: Container[str], progress: Progress | None = None,
+) -> Spoken:  # fmt: skip
+    """Some days after the others: tallied, scored, and let go but for what has something to say."""
 
     def score(kind: str, units: Columns) -> Floats:
         return units[SCORE] if split(kind) else model.score(kind, units)
 
     planned = days.plan(scans)
-    heard, parts, words = defaultdict(list), [], dict(seen.observed.words)
+    heard, parts, words, lineages = defaultdict(list), [], dict(seen.words), NO_LINEAGES
     for share in days.tallied(engine, planned, steps(progress, planned.scans, "hunting in")):
         for kind, columns in rarity.heard(share.tallied.units).items():
             heard[kind].append(dict(days.hours(columns, share.begin, share.end)))
-        around = seen.observed.within(share.begin - days.NEAR, share.end + days.NEAR)
+        around = seen.within(share.begin - days.NEAR, share.end + days.NEAR)
         near = replace(share, tallied=with_observed(_asked(share.tallied, asked), around))
-        parts.append(speaking(near, rarity.scored(near.tallied.units, score), tails))
+        table = processes(share.tallied.starts, lineages)
+        parts.append(speaking(near, table, rarity.scored(near.tallied.units, score), tails))
+        lineages = table.lineages(share.end)
     words |= share.tallied.words
-    counted = {kind: joined(columns) for kind, columns in sorted(heard.items())}
-    says = f"baseline {baseline.name}, version {baseline.version}"
-    run = _run(model, f"{baseline.name}@{baseline.version}", says, claims=True)
-    found = ranked(parts, words, tails)
-    return Stage(counted, words, seen, model, baseline.replay, found, run, _hosts_a_day(counted), met)
+    return Spoken(parts, {kind: joined(columns) for kind, columns in sorted(heard.items())}, words)
 
 
-def _asked(counted: rarity.Tallied, asked: Mapping[str, Analytic | Builtin]) -> rarity.Tallied:
+def _asked(counted: rarity.Tallied, asked: Container[str]) -> rarity.Tallied:
     """Rarity's pass tells of processes and of what was read whoever is asked; it ranks only where it is asked."""
     return counted if "rarity" in asked else replace(counted, units={}, ties={})
 

@@ -21,7 +21,7 @@ from vizsla.analytics.rarity.tally import SLICE
 from vizsla.baseline import Baseline, BaselineStore, growth
 from vizsla.baseline.drift import drifts
 from vizsla.baseline.fading import NEVER, Fading
-from vizsla.baseline.growth import Growth, Scope
+from vizsla.baseline.growth import Growth, Part, Scope
 from vizsla.baseline.rule_hits import RuleHits
 from vizsla.baseline.withheld import places, slots
 from vizsla.engine import Engine
@@ -170,10 +170,12 @@ def _grown(
         held = places(guard.held)
         new, whole = _from(new, since), [replace(scan, without=slots(held)) for scan in _from(found.whole, since)]
         met, hits = look_in(engine, Grown(whole, new, had.hits, since, held), looking, Path(folder), progress)
-        model, played, seen = modelled(engine, whole, tallied, met, progress)
+        model, played, seen = modelled(engine, whole, rarity.counted([tallied]), met, progress)
     report.unable += seen.unable
     played = counted(played, guard.held)
-    saved = store.save(before.name, model, played, seen.learnt, (found.grows, fresh), fired(met), hits)
+    with Part() as part:
+        part.add(fresh)
+        saved = store.save(before.name, model, played, seen.learnt, (found.grows, part), fired(met), hits)
     added = f"{fresh.events:,} events added to the {before.model.events:,} of version {before.version}"
     again = f"; learnt from all of them: {', '.join(sorted(seen.learnt))}" if seen.learnt else ""
     drifted = [drift.says() for drift in drifts(fading.left([*parts, fresh]), tallied.words)[:DRIFTS]]

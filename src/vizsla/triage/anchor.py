@@ -9,7 +9,7 @@ that a computer does would be one episode. Arrays in, arrays out; nothing here k
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,12 @@ class Processes:
     known: U64  # codes of processes that are known to have begun, ascending
     root: U64
 
+    def lineages(self, until: int) -> Lineages:
+        """Those of the processes that began before `until`, microseconds since 1970, and of those before them."""
+        later = np.unique(self.process[self.begun & (self.starts["time"] >= until)]) if self.starts else self.known[:0]
+        kept = (self.known != self.root) & (located(later, self.known) < 0)
+        return Lineages(self.known[kept], self.root[kept])
+
     def at(self, slot: U64, time: I64) -> U64:
         """The process that had this host's pid at that time; NOTHING where none is known within a day."""
         if not len(self.process):
@@ -53,6 +59,28 @@ class Processes:
         """The root of each process's lineage: itself where no parent is known."""
         place = located(self.known, process)
         return np.where(place >= 0, self.root[place], process) if len(self.known) else process
+
+
+@dataclass(frozen=True, slots=True)
+class Lineages:
+    """The roots of processes that began before those that are looked at; all others are roots themselves."""
+
+    process: U64 = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))  # ascending
+    root: U64 = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+
+    def beside(self, known: U64, root: U64) -> tuple[U64, U64]:
+        """These processes (ascending) with their roots, and those of old; what was told of them then stands."""
+        if not len(self.process):
+            return known, root
+        above = located(self.process, root)
+        root = np.where(above >= 0, self.root[above], root)
+        new = located(self.process, known) < 0
+        both = np.concatenate([self.process, known[new]])
+        order = np.argsort(both)
+        return both[order], np.concatenate([self.root, root[new]])[order]
+
+
+NO_LINEAGES = Lineages()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +105,11 @@ class Slots:
         return np.where(near, self.process[place], NOTHING)
 
 
-def processes(starts: Mapping[str, np.ndarray]) -> Processes:
-    """The processes that starts and pairings of GUID and pid tell of."""
+def processes(starts: Mapping[str, np.ndarray], earlier: Lineages = NO_LINEAGES) -> Processes:
+    """The processes that starts and pairings of GUID and pid tell of; `earlier` ones are known by their roots."""
     if not starts:
         nothing = np.zeros(0, dtype=np.uint64)
-        return Processes({}, nothing, nothing.astype(bool), nothing, nothing)
+        return Processes({}, nothing, nothing.astype(bool), earlier.process, earlier.root)
     host, guid = starts["host"], starts["guid"]
     named = guid != NOTHING
     process = mixed(host, guid)
@@ -94,7 +122,7 @@ def processes(starts: Mapping[str, np.ndarray]) -> Processes:
     unknown = Processes(starts, process, begun, process[:0], process[:0])
     whole = bool(begun.all())
     asked = starts if whole else {name: values[begun] for name, values in starts.items()}
-    known, root = _roots(process if whole else process[begun], _parents(asked, unknown), asked)
+    known, root = earlier.beside(*_roots(process if whole else process[begun], _parents(asked, unknown), asked))
     return Processes(starts, process, begun, known, root)
 
 

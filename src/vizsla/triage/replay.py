@@ -23,7 +23,7 @@ from vizsla.analytics.rarity.reference import Columns
 from vizsla.analytics.rarity.tally import NO_TIES, TIE_KEY, TIE_SUM, chosen_of, merge_rows
 from vizsla.analytics.rarity.tally import joined as stacked
 from vizsla.calibration import Floats
-from vizsla.triage.anchor import anchors, processes
+from vizsla.triage.anchor import Processes, anchors, processes
 from vizsla.triage.episode import (
     Episodes,
     FamilyTails,
@@ -88,18 +88,19 @@ class Speaking:
     trace: Trace
 
 
-def anchored_of(tallied: Tallied) -> Anchors:
-    """The episodes of a tally's ties."""
+def anchored_of(tallied: Tallied, table: Processes | None = None) -> Anchors:
+    """The episodes of a tally's ties. `table`: the processes known, where they are more than the tally's own."""
     kinds = {native(kind) for kind in tallied.units}
     listing = [code_of(kind) for kind in sorted(kinds) if profile(kind.partition(":")[0]).state]
-    return anchors(tallied.ties or NO_TIES, processes(tallied.starts), np.array(listing, dtype=np.uint64))
+    known = processes(tallied.starts) if table is None else table
+    return anchors(tallied.ties or NO_TIES, known, np.array(listing, dtype=np.uint64))
 
 
-def speaking(share: Share, units: ScoredUnits, tails: FamilyTails) -> Speaking:
-    """What of some days has something to say. Their units are scored."""
+def speaking(share: Share, table: Processes, units: ScoredUnits, tails: FamilyTails) -> Speaking:
+    """What of some days has something to say. Their units are scored; `table`: the processes known by then."""
     ties = share.tallied.ties or NO_TIES
     own = (ties["time"] >= share.begin) & (ties["time"] < share.end)
-    return _speaking(ties, anchored_of(share.tallied), units, share.tallied.units, tails, own)
+    return _speaking(ties, anchored_of(share.tallied, table), units, share.tallied.units, tails, own)
 
 
 def _speaking(

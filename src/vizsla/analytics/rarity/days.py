@@ -1,17 +1,18 @@
 """A tally too large to hold, some days at a time.
 
 What ranks events asks what happened on their own day: a unit is of an hour, and an episode ends at midnight. Of other
-days it asks for two things only. Processes may have begun before: the starts of all days so far are told with each
-share, and those of the next one, since clocks differ. And what happened within a minute may meet across midnight: a
-share tells of its neighbours' last and first minute, too.
+days it asks for two things only. Processes may have begun before, and clocks differ: a share tells of its neighbours'
+process starts, too (whose lineages began before that is carried from share to share; see triage.anchor). And what
+happened within a minute may meet across midnight: it tells of its neighbours' last and first minute.
 
 Where a table lists what is there (a $MFT), its records meet evidence of any day: then all days are one share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain, pairwise
 
@@ -60,25 +61,39 @@ class Share:
     end: int = AFTER_ALL
 
 
+def tallies(
+    engine: Engine, planned: Plan, share: float = 1.0, seen: Callable[[str], None] | None = None
+) -> Iterator[Share]:
+    """The tally of each share by itself. `seen` is told of each table as its pass begins; `share` of the host-days go
+    into the sample."""
+    rest = tally(engine, planned.undated, share, seen)
+    edges = [BEFORE_ALL, *map(_midnight, planned.shares[1:]), AFTER_ALL]
+    for (begin, end), scans in zip(pairwise(edges), planned.shares, strict=True):
+        now = tally(engine, scans, share, seen)
+        if planned.undated:
+            now = _both(now, cut(rest, begin, end))
+        if begin == BEFORE_ALL:
+            now.words.update(rest.words)
+            now = replace(now, starts=_stacked([now.starts, rest.starts]))
+        yield Share(now, begin, end)
+
+
 def tallied(engine: Engine, planned: Plan, seen: Callable[[str], None] | None = None) -> Iterator[Share]:
-    """The tally of each share. `seen` is told of each table as its pass begins.
+    """The tally of each share, with what of the shares beside may matter to it: their starts, and both midnights.
 
     All have one mapping of words, which grows: after the last share it says what all their codes stand for.
     """
-    rest = tally(engine, planned.undated, seen=seen)
-    words, starts = dict(rest.words), [rest.starts] if rest.starts else []
-    edges = [BEFORE_ALL, *map(_midnight, planned.shares[1:]), AFTER_ALL]
-    tallies = (tally(engine, scans, seen=seen) for scans in planned.shares)
-    before, now = Tallied(), next(tallies)
-    for begin, end in pairwise(edges):
-        after = next(tallies, Tallied())
-        starts += [one.starts for one in ((now, after) if begin == BEFORE_ALL else (after,)) if one.starts]
-        words.update(chain(now.words.items(), after.words.items()))
-        around = [cut(part, begin - NEAR, end + NEAR) for part in (before, after, rest)]
-        units, ties = _beside([now, *around])
-        known = stacked([dict(part) for part in starts]) if starts else {}
-        yield Share(Tallied(units, words, ties, known), begin, end)
-        before, now = cut(now, end - NEAR, end), after
+    words: dict[int, str] = {}
+    starts: deque[Columns] = deque(maxlen=3)
+    before, now = Tallied(), None
+    for after in chain(tallies(engine, planned, seen=seen), [Share(Tallied(), AFTER_ALL, AFTER_ALL)]):
+        words |= after.tallied.words
+        starts.append(after.tallied.starts)
+        if now is not None:
+            whole = _both(now.tallied, *(cut(one, now.begin - NEAR, now.end + NEAR) for one in (before, after.tallied)))
+            yield replace(now, tallied=replace(whole, words=words, starts=_stacked(starts)))
+            before = cut(now.tallied, now.end - NEAR, now.end)
+        now = after
 
 
 def cut(tallied: Tallied, begin: int, end: int) -> Tallied:
@@ -93,14 +108,20 @@ def hours(units: Columns, begin: int, end: int) -> Columns:
     return chosen_of(units, (units["hour"] >= begin // HOUR) & (units["hour"] <= (end - 1) // HOUR))
 
 
-def _beside(parts: Sequence[Tallied]) -> tuple[dict[str, Columns], Columns]:
-    """Units and ties of tallies as one."""
+def _both(tallied: Tallied, *others: Tallied) -> Tallied:
+    """A tally with the units and ties of others."""
+    parts = [tallied, *others]
     units: dict[str, Columns] = {}
     for kind in sorted({kind for part in parts for kind in part.units}):
         own = [dict(part.units[kind]) for part in parts if kind in part.units]
         units[kind] = merge_rows(stacked(own), UNIT_KEY, UNIT_SUM) if len(own) > 1 else own[0]
-    ties = [dict(part.ties) for part in parts if part.ties]
-    return units, stacked(ties) if ties else {}
+    return replace(tallied, units=units, ties=_stacked([part.ties for part in parts]))
+
+
+def _stacked(parts: Iterable[Columns]) -> Columns:
+    """Ties or starts one below the other; {} where there are none."""
+    some = [dict(part) for part in parts if part]
+    return stacked(some) if some else {}
 
 
 def _midnight(share: Sequence[Scan]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,9 @@ from vizsla.analytics.rarity.tally import (
     Gathered,
     Heap,
     Tally,
+    chosen_of,
+    groups,
+    joined,
     located,
     merge_rows,
     sampled,
@@ -35,6 +39,7 @@ from vizsla.lake import Scan
 
 REPLAYED = 2_000_000  # events whose host-days are replayed, at most about
 HOURS_A_DAY = 24
+HEARD = ("host", "hour", "n", "first", "last")
 
 
 @dataclass(slots=True)
@@ -82,10 +87,10 @@ def tally(
 
 
 def heard(units: Mapping[str, Columns]) -> dict[str, Columns]:
-    """By kind, how many events (`n`) of which `host` in which `hour`: what is left of units without what they were."""
-    names = ("host", "hour", "n")
+    """By kind, how many events (`n`) of which `host` in which `hour`, from `first` to `last`: what is left of units
+    without what they were."""
     return {
-        kind: merge_rows({name: columns[name] for name in names}, names[:2], {"n": "sum"})
+        kind: merge_rows({name: columns[name] for name in HEARD}, HEARD[:2], UNIT_SUM)
         for kind, columns in units.items()
     }
 
@@ -188,7 +193,7 @@ def scored(units: Mapping[str, Columns], score: Callable[[str, Columns], Floats]
     return ScoredUnits(key[order], np.concatenate([s for _, s in made])[order], number[order], row[order], kinds)
 
 
-def counted(units: Mapping[str, Columns]) -> dict[str, KindCounts]:
+def _counts(units: Mapping[str, Columns]) -> dict[str, KindCounts]:
     """The reference of these units, kinds side by side on two threads (sorting lets go of the interpreter)."""
     with ThreadPoolExecutor(2) as threads:
         return dict(zip(units, threads.map(lambda item: count(*item), units.items()), strict=True))
@@ -208,11 +213,50 @@ class Learnt:
         return host_days(self.sample)
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What is learnt from: the counts of all units, and of the sample the units themselves, their ties and starts."""
+
+    kinds: Mapping[str, KindCounts]
+    sample: Tallied
+    heard: Mapping[str, Columns]  # of all units; see `heard`
+
+    @property
+    def events(self) -> int:
+        return sum(counts.events for counts in self.kinds.values())
+
+
+def counted(tallies: Iterable[Tallied]) -> Counted:
+    """The counts of tallies that share no unit: of several days. One after the other is asked for, and let go."""
+    kinds: dict[str, KindCounts] = {}
+    units, hours = defaultdict(list), defaultdict(list)
+    words: dict[int, str] = {}
+    ties, starts, share = [], [], 1.0
+    for tallied in tallies:
+        for kind, counts in _counts(tallied.units).items():
+            kinds[kind] = kinds[kind].merged(counts) if kind in kinds else counts
+        for kind, columns in tallied.units.items():
+            units[kind].append(dict(_sample(columns, tallied.share)))
+        for kind, columns in heard(tallied.units).items():
+            hours[kind].append(dict(columns))
+        ties += [dict(tallied.ties)] if tallied.ties else []
+        starts += [dict(tallied.starts)] if tallied.starts else []
+        words |= tallied.words
+        share = tallied.share
+    chosen: dict[str, Columns] = {kind: joined(parts) for kind, parts in sorted(units.items())}
+    sample = Tallied(chosen, words, joined(ties) if ties else {}, joined(starts) if starts else {}, share)
+    return Counted(dict(sorted(kinds.items())), sample, {kind: joined(parts) for kind, parts in sorted(hours.items())})
+
+
 def learn(tallied: Tallied, group: Callable[[Columns], I64] = day_groups) -> Learnt:
     """The model of a tally; units of one group (a host-day, unless told otherwise) are left out together."""
-    kinds = counted(tallied.units)
-    chosen = {kind: _sample(units, tallied.share) for kind, units in tallied.units.items()}
-    bare = Model(kinds, tallied.words, {}, Tail.of(np.zeros(0)), {"": Newness(0, 0)}, *_extent(tallied.units))
+    return learn_from(counted([tallied]), group)
+
+
+def learn_from(found: Counted, group: Callable[[Columns], I64] = day_groups) -> Learnt:
+    """The model of what was counted, as `learn`."""
+    kinds, chosen = found.kinds, found.sample.units
+    bare = Model(kinds, found.sample.words, {}, Tail.of(np.zeros(0)), {"": Newness(0, 0)}, *_extent(found.heard))
     left_out = {k: surprisals(u, kinds[k], group(u)) for k, u in chosen.items()}
     alone = {kind: _alone(units, kinds[kind], group) for kind, units in chosen.items()}
     pool = Tail.of(np.concatenate([s[~alone[k]] for k, s in left_out.items()]) if left_out else np.zeros(0))
@@ -221,7 +265,7 @@ def learn(tallied: Tallied, group: Callable[[Columns], I64] = day_groups) -> Lea
         pool=pool,
         tails={kind: Tail.of(s[~alone[kind]]) for kind, s in left_out.items()},
         newness=_newness(chosen, alone),
-        past=_past(tallied),
+        past=_past(found),
     )
 
     def score(kind: str, units: Columns) -> Floats:
@@ -254,13 +298,16 @@ def _newness(units: Mapping[str, Columns], alone: Mapping[str, npt.NDArray[np.bo
     return {name: Newness(*entry) for name, entry in totals.items()}
 
 
-def _past(tallied: Tallied) -> dict[str, int]:
+def _past(found: Counted) -> dict[str, int]:
     """The hours in which each host was heard of."""
-    heard = [np.stack([u["host"], u["hour"].view(np.uint64)])[:, u["hour"] >= 0] for u in tallied.units.values()]
-    if not heard:
+    timed = [chosen_of(columns, columns["hour"] >= 0) for columns in found.heard.values()]
+    if not timed:
         return {}
-    hosts, hours = np.unique(np.unique(np.concatenate(heard, axis=1), axis=1)[0], return_counts=True)
-    return {tallied.words.get(int(host), ""): int(n) for host, n in zip(hosts, hours, strict=True)}
+    hosts, hours = (np.concatenate([columns[name] for columns in timed]) for name in ("host", "hour"))
+    order, begins = groups(mixed(hosts, hours.view(np.uint64)))
+    distinct, counts = np.unique(hosts[order[begins]], return_counts=True)
+    words = found.sample.words
+    return {words.get(int(host), ""): int(n) for host, n in zip(distinct, counts, strict=True)}
 
 
 def host_days(units: Mapping[str, Columns]) -> int:

@@ -91,6 +91,19 @@ class FieldCounts:
             hosts, index(rows["actor"], rows["units"]), index(rows["value"], rows["units"]),
         )  # fmt: skip
 
+    def merged(self, other: FieldCounts) -> FieldCounts:
+        """The counts of both: of units that none of them shares."""
+        return FieldCounts.of(*map(np.concatenate, zip(self._rows(), other._rows(), strict=True)))
+
+    def _rows(self) -> tuple[np.ndarray, ...]:
+        """What `of` makes the same counts of: a row for each host of a pair, the first with what all have."""
+        sizes = np.asarray(self.hosts.value_lengths())
+        at = np.repeat(np.arange(len(sizes)), sizes)
+        lead = np.r_[True, at[1:] != at[:-1]][: len(at)]
+        units, events = (np.where(lead, counts[at], 0) for counts in (self.units, self.events))
+        hosts = self.hosts.flatten().to_numpy()
+        return self.actor[at], self.value[at], units, hosts, events, self.first[at], self.last[at]
+
     def table(self) -> pa.Table:
         """For saving: actor, value, units, events, first, last, hosts."""
         return pa.table({
@@ -126,6 +139,15 @@ class KindCounts:
     events: int
     hosts: U64
     fields: Mapping[str, FieldCounts]
+
+    def merged(self, other: KindCounts) -> KindCounts:
+        """The counts of both: of units that none of them shares."""
+        fields = dict(self.fields)
+        for name, counts in other.fields.items():
+            fields[name] = fields[name].merged(counts) if name in fields else counts
+        hosts = np.union1d(self.hosts, other.hosts)
+        ordered = dict(sorted(fields.items()))
+        return KindCounts(self.kind, self.units + other.units, self.events + other.events, hosts, ordered)
 
 
 def count(kind: str, units: Columns) -> KindCounts:

@@ -24,6 +24,7 @@ SLICE = 600_000_000  # ten minutes in microseconds
 DAY = 86_400_000_000
 MERGE_AT = 600_000  # rows kept of a part before they are merged
 HANDED_AT = 200_000  # rows of a part that hardly merges before it is handed on
+UNITS_AT = 400_000  # units, of all kinds, before they are handed on
 AT_ONCE = 131_072  # codes looked up at once, so that what is worked on stays near the processor
 FIELD = "f:"  # prefix of field columns in unit tables
 
@@ -79,24 +80,28 @@ class Tally:
                     columns = tie_columns(rows, tied, chosen)
                     yield from ties.add(self.table, columns, own_process=rows.kind in STARTING)
                     yield from begun.add(self.table, batch, rows, tied, chosen)
+            if sum(heap.size for heap in units.values()) > UNITS_AT:
+                yield from flushed(units)
             if len(encoder.words) > MERGE_AT:
-                yield from flushed(units, encoder)
-        yield from flushed(units, encoder)
+                yield told(encoder)
+        yield from flushed(units)
+        yield told(encoder)
         yield from ties.flushed(self.table)
         yield from begun.flushed(self.table)
 
 
-def flushed(units: dict[str, Heap], encoder: Encoder) -> Iterator[pa.RecordBatch]:
-    """The units so far and the words they use; both start anew."""
-    for kind, heap in units.items():
-        yield packed("unit", kind, heap.table())
-    if encoder.words:
-        yield packed("word", "", pa.table({
-            "code": pa.array(np.fromiter(encoder.words.keys(), np.uint64, len(encoder.words))),
-            "word": pa.array(list(encoder.words.values()), pa.string()),
-        }))  # fmt: skip
-    units.clear()
+def flushed(units: dict[str, Heap]) -> Iterator[pa.RecordBatch]:
+    """The units so far; they start anew."""
+    for kind in list(units):
+        yield packed("unit", kind, units.pop(kind).table())
+
+
+def told(encoder: Encoder) -> pa.RecordBatch:
+    """What the codes so far stand for, which the encoder forgets."""
+    codes = pa.array(np.fromiter(encoder.words.keys(), np.uint64, len(encoder.words)))
+    words = pa.array(list(encoder.words.values()), pa.string())
     encoder.forget()
+    return packed("word", "", pa.table({"code": codes, "word": words}))
 
 
 # Columns by which rows of a part are the same row, and how the others merge.
