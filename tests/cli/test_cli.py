@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
 import io
 import os
 import subprocess
@@ -277,6 +278,15 @@ def test_an_error_shows_what_where_and_what_to_do_harmlessly(logs: str, monkeypa
     done = vizsla("hunt", logs)
     assert done.exit_code == guard.USAGE
     assert done.stderr == "vizsla: no \\x1b[2J good\n  where: file \\u202ex\n  what to do: do [/b] that\n"
+
+
+@pytest.mark.parametrize(("file", "where"), [(None, "temporary files: "), ("/lake/x.parquet", "/lake/x.parquet")])
+def test_a_full_disk_is_no_defect(logs: str, monkeypatch: pytest.MonkeyPatch, file: str | None, where: str) -> None:
+    failing(monkeypatch, OSError(errno.ENOSPC, "No space left on device", *([file] if file else [])))
+    done = vizsla("hunt", logs)
+    assert done.exit_code == guard.USAGE
+    assert done.stderr.startswith(f"vizsla: no space is left on the disk\n  where: {where}")
+    assert "TMPDIR" in done.stderr
 
 
 def test_ctrl_c_says_where_it_stopped(logs: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
@@ -15,6 +17,7 @@ from vizsla.cli import console
 from vizsla.errors import VizslaError
 from vizsla.safe import visible
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 DONE, FOUND, USAGE, DAMAGED, BROKEN, STOPPED, PIPE = 0, 1, 2, 3, 70, 130, 141
 
 P = ParamSpec("P")
@@ -52,10 +55,20 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         except Exception as error:
             if type(error).__module__.startswith(("typer", "click")):
                 raise  # a usage error of the command-line parser, which says it well itself
+            if isinstance(error, OSError) and error.errno in FULL:
+                tell(full(error))
+                raise typer.Exit(USAGE) from error
             unexpected(error)
             raise typer.Exit(BROKEN) from error
 
     return run
+
+
+def full(error: OSError) -> VizslaError:
+    """A disk without space, in words."""
+    where = f"temporary files: {tempfile.gettempdir()}" if error.filename is None else str(error.filename)
+    advice = "free some, or name a folder with more for temporary files in TMPDIR; then run it again"
+    return VizslaError("no space is left on the disk", where=where, fix=advice)
 
 
 def tell(error: VizslaError) -> None:

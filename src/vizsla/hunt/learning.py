@@ -110,6 +110,7 @@ def _counted(
         for share in days.tallies(engine, planned, grows.share, steps(progress, planned.scans, "learning")):
             part.add(share.tallied)
             yield share.tallied
+            del share  # it is not to stay while the next one is tallied
 
     return rarity.counted(tallies()), None
 

@@ -125,7 +125,9 @@ def by_days(
         table = processes(share.tallied.starts, lineages)
         parts.append(speaking(near, table, rarity.scored(near.tallied.units, score), tails))
         lineages = table.lineages(share.end)
-    words |= share.tallied.words
+        known = share.tallied.words
+        del share, near, table  # they are not to stay while the next share is tallied
+    words |= known
     return Spoken(parts, {kind: joined(columns) for kind, columns in sorted(heard.items())}, words)
 
 

@@ -10,24 +10,31 @@ Where a table lists what is there (a $MFT), its records meet evidence of any day
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain, pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
 
 from vizsla.analytics.rarity.encode import HOUR
 from vizsla.analytics.rarity.fields import profile
 from vizsla.analytics.rarity.model import Tallied, tally
 from vizsla.analytics.rarity.reference import Columns
-from vizsla.analytics.rarity.tally import UNIT_KEY, UNIT_SUM, chosen_of, merge_rows
+from vizsla.analytics.rarity.tally import PART, UNIT_KEY, UNIT_SUM, chosen_of, merge_rows, packed, unpacked
 from vizsla.analytics.rarity.tally import joined as stacked
 from vizsla.engine import Engine
 from vizsla.lake import Scan
 from vizsla.lake.days import by_days, dated, undated
 from vizsla.lake.shape import day_of
+from vizsla.scratch import Scratch
 
 HELD = 2_000_000  # events whose tally is held at once, about
+PIECE = 1_000_000  # rows written at once
 NEAR = 60_000_000  # microseconds within which what happened may meet across midnight
 BEFORE_ALL, AFTER_ALL = -(1 << 62), 1 << 62
 
@@ -76,24 +83,75 @@ def tallies(
             now.words.update(rest.words)
             now = replace(now, starts=_stacked([now.starts, rest.starts]))
         yield Share(now, begin, end)
+        del now  # it is not to stay while the next one is tallied
 
 
 def tallied(engine: Engine, planned: Plan, seen: Callable[[str], None] | None = None) -> Iterator[Share]:
     """The tally of each share, with what of the shares beside may matter to it: their starts, and both midnights.
 
-    All have one mapping of words, which grows: after the last share it says what all their codes stand for.
+    All have one mapping of words, which grows: after the last share it says what all their codes stand for. While one
+    share is tallied, the one before waits on disk: whoever lets go of it before asking on holds one at a time.
     """
+    shares = tallies(engine, planned, seen=seen)
+    if len(planned.shares) == 1:
+        yield from shares
+        return
     words: dict[int, str] = {}
-    starts: deque[Columns] = deque(maxlen=3)
-    before, now = Tallied(), None
-    for after in chain(tallies(engine, planned, seen=seen), [Share(Tallied(), AFTER_ALL, AFTER_ALL)]):
-        words |= after.tallied.words
-        starts.append(after.tallied.starts)
-        if now is not None:
-            whole = _both(now.tallied, *(cut(one, now.begin - NEAR, now.end + NEAR) for one in (before, after.tallied)))
-            yield replace(now, tallied=replace(whole, words=words, starts=_stacked(starts)))
-            before = cut(now.tallied, now.end - NEAR, now.end)
-        now = after
+    with closing(Scratch("tally")) as scratch:
+        before, now = None, _aside(shares, scratch.path, words)
+        while now is not None:
+            after = _aside(shares, scratch.path, words)
+            yield now.back(before, after, words)
+            before, now = now, after
+
+
+def _aside(shares: Iterator[Share], folder: Path, words: dict[int, str]) -> _Aside | None:
+    share = next(shares, None)
+    return None if share is None else _Aside.of(share, folder, words)
+
+
+@dataclass(frozen=True, slots=True)
+class _Aside:
+    """A share on disk, and what of it matters to those beside."""
+
+    path: Path
+    begin: int
+    end: int
+    starts: Columns
+    first: Tallied
+    last: Tallied
+
+    @classmethod
+    def of(cls, share: Share, folder: Path, words: dict[int, str]) -> _Aside:
+        """Put aside; its words are added to the others'."""
+        found = share.tallied
+        words |= found.words
+        path = folder / f"{share.begin}.arrow"
+        with pa.ipc.new_stream(str(path), PART) as writer:
+            for part, kind, columns in (*(("unit", *one) for one in found.units.items()), ("tie", "", found.ties)):
+                for begin in range(0, len(next(iter(columns.values()), ())), PIECE):
+                    piece = {name: values[begin : begin + PIECE] for name, values in columns.items()}
+                    writer.write_batch(packed(part, kind, pa.table(piece)))
+        first, last = (cut(found, edge, edge + NEAR) for edge in (share.begin, share.end - NEAR))
+        return cls(path, share.begin, share.end, found.starts, first, last)
+
+    def back(self, before: _Aside | None, after: _Aside | None, words: dict[int, str]) -> Share:
+        """The share again, with what matters of those beside it; on disk it is no more."""
+        pieces: dict[tuple[str, str], list[dict[str, np.ndarray]]] = defaultdict(list)
+        with pa.OSFile(str(self.path)) as file:
+            for part, kind, table in unpacked(iter(pa.ipc.open_stream(file))):
+                pieces[part, kind].append({name: table[name].to_numpy() for name in table.column_names})
+        self.path.unlink()
+        for beside in ([before.last] if before else []) + ([after.first] if after else []):
+            for part, kind, columns in (*(("unit", *one) for one in beside.units.items()), ("tie", "", beside.ties)):
+                if columns:
+                    pieces[part, kind].append(dict(columns))
+        ties = stacked(pieces.pop(("tie", "")), drain=True) if ("tie", "") in pieces else {}
+        units: dict[str, Columns] = {
+            kind: stacked(pieces.pop((part, kind)), drain=True) for part, kind in sorted(pieces)
+        }
+        starts = _stacked([one.starts for one in (before, self, after) if one])
+        return Share(Tallied(units, words, ties, starts), self.begin, self.end)
 
 
 def cut(tallied: Tallied, begin: int, end: int) -> Tallied:
@@ -108,17 +166,16 @@ def hours(units: Columns, begin: int, end: int) -> Columns:
     return chosen_of(units, (units["hour"] >= begin // HOUR) & (units["hour"] <= (end - 1) // HOUR))
 
 
-def _both(tallied: Tallied, *others: Tallied) -> Tallied:
-    """A tally with the units and ties of others."""
-    parts = [tallied, *others]
+def _both(tallied: Tallied, other: Tallied) -> Tallied:
+    """A tally with the units and ties of another."""
     units: dict[str, Columns] = {}
-    for kind in sorted({kind for part in parts for kind in part.units}):
-        own = [dict(part.units[kind]) for part in parts if kind in part.units]
+    for kind in sorted({*tallied.units, *other.units}):
+        own = [dict(part.units[kind]) for part in (tallied, other) if kind in part.units]
         units[kind] = merge_rows(stacked(own), UNIT_KEY, UNIT_SUM) if len(own) > 1 else own[0]
-    return replace(tallied, units=units, ties=_stacked([part.ties for part in parts]))
+    return replace(tallied, units=units, ties=_stacked([tallied.ties, other.ties]))
 
 
-def _stacked(parts: Iterable[Columns]) -> Columns:
+def _stacked(parts: Sequence[Columns]) -> Columns:
     """Ties or starts one below the other; {} where there are none."""
     some = [dict(part) for part in parts if part]
     return stacked(some) if some else {}

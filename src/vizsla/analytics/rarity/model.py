@@ -243,6 +243,7 @@ def counted(tallies: Iterable[Tallied]) -> Counted:
         starts += [dict(tallied.starts)] if tallied.starts else []
         words |= tallied.words
         share = tallied.share
+        del tallied  # it is not to stay while the next one is made
     chosen: dict[str, Columns] = {kind: joined(parts) for kind, parts in sorted(units.items())}
     sample = Tallied(chosen, words, joined(ties) if ties else {}, joined(starts) if starts else {}, share)
     return Counted(dict(sorted(kinds.items())), sample, {kind: joined(parts) for kind, parts in sorted(hours.items())})

@@ -242,20 +242,24 @@ class Heap:
         self.merged(merge_rows(columns, self.key, self.merge))
         # Merging again costs a sort of everything: worth it only once as much has come since.
         if self.size > max(MERGE_AT, self.whole) and len(self.chunks) > 1:
-            self.chunks = [merge_rows(joined(self.chunks), self.key, self.merge)]
+            self._merge()
             self.size, self.whole = 0, len(self.chunks[0][self.key[0]])
 
     def merged(self, columns: dict[str, np.ndarray]) -> None:
         """More rows, of which no two are equal."""
-        self.chunks.append(columns)
+        self.chunks.append(dict(columns))
         self.size += len(columns[self.key[0]])
 
     def columns(self) -> dict[str, np.ndarray]:
         """All rows, merged."""
         if len(self.chunks) > 1:
-            chunks, self.chunks = self.chunks, []
-            self.chunks = [merge_rows(joined(chunks), self.key, self.merge)]
+            self._merge()
         return self.chunks[0]
+
+    def _merge(self) -> None:
+        """All chunks as one. Column by column, each let go once it is copied: all of them twice would be much."""
+        whole = joined(self.chunks, drain=True)
+        self.chunks = [merge_rows(whole, self.key, self.merge, drain=True)]
 
     def table(self) -> pa.Table:
         """All rows, merged, as Arrow."""
@@ -336,17 +340,22 @@ def located(ordered: U64, codes: U64) -> I64:
     return found
 
 
-def joined(chunks: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Chunks one below the other; a column that a chunk lacks is filled with zeros."""
+def joined(chunks: list[dict[str, np.ndarray]], *, drain: bool = False) -> dict[str, np.ndarray]:
+    """Chunks one below the other; a column that a chunk lacks is filled with zeros. `drain`: the chunks are let go,
+    column by column."""
     if len(chunks) == 1:
         return chunks[0]
     names = dict.fromkeys(name for chunk in chunks for name in chunk)
     sizes = [len(next(iter(chunk.values()))) for chunk in chunks]
     kinds = {name: next(c[name].dtype for c in chunks if name in c) for name in names}
-    return {
-        name: np.concatenate([c.get(name, np.zeros(s, kinds[name])) for c, s in zip(chunks, sizes, strict=True)])
-        for name in names
-    }
+    made = {}
+    for name in names:
+        parts = [c.get(name, np.zeros(s, kinds[name])) for c, s in zip(chunks, sizes, strict=True)]
+        made[name] = np.concatenate(parts)
+        if drain:
+            for chunk in chunks:
+                chunk.pop(name, None)
+    return made
 
 
 def groups(codes: U64) -> tuple[I64, I64]:
@@ -358,15 +367,16 @@ def groups(codes: U64) -> tuple[I64, I64]:
 
 
 def merge_rows(
-    columns: Mapping[str, np.ndarray], key: tuple[str, ...], merge: Mapping[str, str]
+    columns: Mapping[str, np.ndarray], key: tuple[str, ...], merge: Mapping[str, str], *, drain: bool = False
 ) -> dict[str, np.ndarray]:
     """Rows with equal keys as one, in the order of a hash of these: columns of `merge` are summed, or their least or
-    greatest kept; others agree."""
+    greatest kept; others agree. `drain`: the columns (of a dict) are let go one by one."""
     order, begins = groups(mixed(*(columns[name].astype(np.uint64, copy=False) for name in key)))
-    if len(begins) == len(order):
-        return {name: values[order] for name, values in columns.items()}
     how = {"sum": np.add, "min": np.minimum, "max": np.maximum}
-    return {
-        name: how[merge[name]].reduceat(values[order], begins) if name in merge else values[order[begins]]
-        for name, values in columns.items()
-    }
+    lead = order if len(begins) == len(order) else order[begins]
+    made = {}
+    for name in list(columns):
+        values = columns.pop(name) if drain and isinstance(columns, dict) else columns[name]
+        same = name not in merge or lead is order
+        made[name] = values[lead] if same else how[merge[name]].reduceat(values[order], begins)
+    return made
