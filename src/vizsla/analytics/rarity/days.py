@@ -10,8 +10,8 @@ Where a table lists what is there (a $MFT), its records meet evidence of any day
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -101,6 +101,7 @@ def tallied(engine: Engine, planned: Plan, seen: Callable[[str], None] | None = 
         before, now = None, _aside(shares, scratch.path, words)
         while now is not None:
             after = _aside(shares, scratch.path, words)
+            pa.default_memory_pool().release_unused()
             yield now.back(before, after, words)
             before, now = now, after
 
@@ -112,11 +113,12 @@ def _aside(shares: Iterator[Share], folder: Path, words: dict[int, str]) -> _Asi
 
 @dataclass(frozen=True, slots=True)
 class _Aside:
-    """A share on disk, and what of it matters to those beside."""
+    """A share on disk, how many rows it has there of what, and what of it matters to those beside."""
 
     path: Path
     begin: int
     end: int
+    rows: Mapping[tuple[str, str], int]
     starts: Columns
     first: Tallied
     last: Tallied
@@ -128,30 +130,51 @@ class _Aside:
         words |= found.words
         path = folder / f"{share.begin}.arrow"
         with pa.ipc.new_stream(str(path), PART) as writer:
-            for part, kind, columns in (*(("unit", *one) for one in found.units.items()), ("tie", "", found.ties)):
-                for begin in range(0, len(next(iter(columns.values()), ())), PIECE):
+            for key, columns in _named(found):
+                for begin in range(0, _size(columns), PIECE):
                     piece = {name: values[begin : begin + PIECE] for name, values in columns.items()}
-                    writer.write_batch(packed(part, kind, pa.table(piece)))
+                    writer.write_batch(packed(*key, pa.table(piece)))
+        rows = {key: _size(columns) for key, columns in _named(found)}
         first, last = (cut(found, edge, edge + NEAR) for edge in (share.begin, share.end - NEAR))
-        return cls(path, share.begin, share.end, found.starts, first, last)
+        return cls(path, share.begin, share.end, rows, found.starts, first, last)
 
     def back(self, before: _Aside | None, after: _Aside | None, words: dict[int, str]) -> Share:
         """The share again, with what matters of those beside it; on disk it is no more."""
-        pieces: dict[tuple[str, str], list[dict[str, np.ndarray]]] = defaultdict(list)
+        beside = [*_named(before.last if before else Tallied()), *_named(after.first if after else Tallied())]
+        sizes = Counter(self.rows)
+        for key, columns in beside:
+            sizes[key] += _size(columns)
+        made: dict[tuple[str, str], dict[str, np.ndarray]] = {key: {} for key in sorted(sizes)}
+        filled = Counter[tuple[str, str]]()
+
+        def fill(key: tuple[str, str], columns: Columns) -> None:
+            begin, own = filled[key], made[key]
+            filled[key] += _size(columns)
+            for name, values in columns.items():
+                if name not in own:  # a field that a part lacks is filled with zeros
+                    own[name] = np.zeros(sizes[key], values.dtype)
+                own[name][begin : filled[key]] = values
+
         with pa.OSFile(str(self.path)) as file:
             for part, kind, table in unpacked(iter(pa.ipc.open_stream(file))):
-                pieces[part, kind].append({name: table[name].to_numpy() for name in table.column_names})
+                fill((part, kind), {name: table[name].to_numpy() for name in table.column_names})
         self.path.unlink()
-        for beside in ([before.last] if before else []) + ([after.first] if after else []):
-            for part, kind, columns in (*(("unit", *one) for one in beside.units.items()), ("tie", "", beside.ties)):
-                if columns:
-                    pieces[part, kind].append(dict(columns))
-        ties = stacked(pieces.pop(("tie", "")), drain=True) if ("tie", "") in pieces else {}
-        units: dict[str, Columns] = {
-            kind: stacked(pieces.pop((part, kind)), drain=True) for part, kind in sorted(pieces)
-        }
+        for key, columns in beside:
+            fill(key, columns)
+        ties = made.pop(("tie", ""), {})
         starts = _stacked([one.starts for one in (before, self, after) if one])
+        units: dict[str, Columns] = {kind: dict(sorted(columns.items())) for (_, kind), columns in made.items()}
         return Share(Tallied(units, words, ties, starts), self.begin, self.end)
+
+
+def _named(tallied: Tallied) -> list[tuple[tuple[str, str], Columns]]:
+    """The units of a tally by kind, and its ties, as parts are named."""
+    ties = [(("tie", ""), tallied.ties)] if tallied.ties else []
+    return [*((("unit", kind), columns) for kind, columns in tallied.units.items()), *ties]
+
+
+def _size(columns: Columns) -> int:
+    return len(next(iter(columns.values()), ()))
 
 
 def cut(tallied: Tallied, begin: int, end: int) -> Tallied:

@@ -287,6 +287,7 @@ class Gathered:
         if "known" in columns:
             named &= columns["known"] == 0
         if named.all():
+            # Copied, so that each column goes by itself: they came as one piece of memory.
             self.named.append({name: _narrow(values) for name, values in columns.items()})
             return
         if named.any():
@@ -307,9 +308,9 @@ class Gathered:
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:
-    """The same values; where all are one, without their weight."""
+    """A copy of these values; where all are one, without their weight."""
     same = values[0] == values[-1] and bool((values == values[0]).all())
-    return np.broadcast_to(values[:1].copy(), len(values)) if same else values
+    return np.broadcast_to(values[:1].copy(), len(values)) if same else values.copy()
 
 
 def located(ordered: U64, codes: U64) -> I64:
