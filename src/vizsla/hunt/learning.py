@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -106,13 +106,12 @@ def _counted(
         return rarity.counted(grows.fading.left([whole])), grows.fading.since([whole])
     planned = days.plan(scans)
 
-    def tallies() -> Iterator[rarity.Tallied]:
-        for share in days.tallies(engine, planned, grows.share, steps(progress, planned.scans, "learning")):
-            part.add(share.tallied)
-            yield share.tallied
-            del share  # it is not to stay while the next one is tallied
+    def added(share: days.Share) -> rarity.Tallied:
+        part.add(share.tallied)
+        return share.tallied
 
-    return rarity.counted(tallies()), None
+    told = steps(progress, planned.scans, "learning")
+    return rarity.counted(map(added, days.tallies(engine, planned, grows.share, told))), None
 
 
 def modelled(

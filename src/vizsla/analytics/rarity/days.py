@@ -31,6 +31,7 @@ from vizsla.engine import Engine
 from vizsla.lake import Scan
 from vizsla.lake.days import by_days, dated, undated
 from vizsla.lake.shape import day_of
+from vizsla.memory import give_back
 from vizsla.scratch import Scratch
 
 HELD = 2_000_000  # events whose tally is held at once, about
@@ -75,15 +76,18 @@ def tallies(
     into the sample."""
     rest = tally(engine, planned.undated, share, seen)
     edges = [BEFORE_ALL, *map(_midnight, planned.shares[1:]), AFTER_ALL]
-    for (begin, end), scans in zip(pairwise(edges), planned.shares, strict=True):
+
+    def one(scans: Sequence[Scan], begin: int, end: int) -> Share:
         now = tally(engine, scans, share, seen)
         if planned.undated:
             now = _both(now, cut(rest, begin, end))
         if begin == BEFORE_ALL:
             now.words.update(rest.words)
             now = replace(now, starts=_stacked([now.starts, rest.starts]))
-        yield Share(now, begin, end)
-        del now  # it is not to stay while the next one is tallied
+        return Share(now, begin, end)
+
+    for edge, scans in zip(pairwise(edges), planned.shares, strict=True):
+        yield one(scans, *edge)  # by no name here, or it would stay as long as this waits
 
 
 def tallied(engine: Engine, planned: Plan, seen: Callable[[str], None] | None = None) -> Iterator[Share]:
@@ -101,7 +105,7 @@ def tallied(engine: Engine, planned: Plan, seen: Callable[[str], None] | None = 
         before, now = None, _aside(shares, scratch.path, words)
         while now is not None:
             after = _aside(shares, scratch.path, words)
-            pa.default_memory_pool().release_unused()
+            give_back()
             yield now.back(before, after, words)
             before, now = now, after
 
