@@ -24,6 +24,7 @@ from vizsla.hunt.known import Known, Weighed, look, quiet_in, quiet_of
 from vizsla.hunt.observed import Seen
 from vizsla.hunt.scope import Progress, steps
 from vizsla.lake import Scan
+from vizsla.memory import give_back
 from vizsla.nouns import Run
 from vizsla.triage.anchor import NO_LINEAGES, processes
 from vizsla.triage.episode import FamilyTails
@@ -93,6 +94,7 @@ def _against(
     says = f"baseline {baseline.name}, version {baseline.version}"
     run = _run(model, f"{baseline.name}@{baseline.version}", says, claims=True)
     found = ranked(spoken.parts, spoken.words, tails)
+    give_back()
     hosts = _hosts_a_day(spoken.heard)
     return Stage(spoken.heard, spoken.words, seen, model, baseline.replay, found, run, hosts, met)
 
