@@ -17,6 +17,8 @@ from vizsla.analytic import Analytic
 from vizsla.analytics import registry
 from vizsla.analytics.rarity import days
 from vizsla.analytics.rarity import model as rarity
+from vizsla.analytics.rarity.reference import Columns
+from vizsla.calibration import Floats
 from vizsla.engine import Engine
 from vizsla.engines import connect
 from vizsla.hunt.learning import share_of
@@ -80,7 +82,14 @@ def parts_of(name: str, engine: Engine) -> tuple[Callable[[Sequence[Scan]], Any]
     def find(scans: Sequence[Scan], state: tuple[rarity.Model, Replay]) -> int:
         model, replayed = state
         scored = Scored(model)
-        spoken = by_days(engine, scans, scored, replayed.tails, Observed(), (name,))
+        spoken = by_days(
+            engine,
+            scans,
+            scored,  # type: ignore[arg-type]
+            replayed.tails,
+            Observed(),
+            (name,),
+        )
         ranked(spoken.parts, spoken.words, replayed.tails)
         return scored.units
 

@@ -12,7 +12,7 @@ from artifact_samples import TOOL, artifacts, calls, computer, connection, on_di
 from hunt_samples import DAY, HOUR, SECOND, START, Event, attack, guid, lake_of, process, sysmon
 from vizsla.analytics.rarity import days
 from vizsla.analytics.rarity import model as rarity
-from vizsla.analytics.rarity.days import Share
+from vizsla.analytics.rarity.share import Share, hours
 from vizsla.engines import connect
 from vizsla.hunt.scope import scans_of
 from vizsla.lake import Lake, Scan
@@ -168,7 +168,7 @@ def test_shares_of_days_rank_as_all_days_at_once(
     assert told(some) == told(whole(lake, learnt)) != []
     # What was counted is of its own days alone, once.
     for kind, columns in tallied(lake).units.items():
-        own = [days.hours(s.tallied.units[kind], s.begin, s.end) for s in shares if kind in s.tallied.units]
+        own = [hours(s.tallied.units[kind], s.begin, s.end) for s in shares if kind in s.tallied.units]
         assert sorted(np.concatenate([one["n"] for one in own])) == sorted(columns["n"])
 
 

@@ -10,8 +10,8 @@ from test_episode import hunted, tallied
 
 from hunt_samples import DAY, HOUR, MINUTE, START, attack, company
 from vizsla.analytics.rarity import model as rarity
-from vizsla.analytics.rarity.days import Share
 from vizsla.analytics.rarity.model import Model, Tallied
+from vizsla.analytics.rarity.share import Share
 from vizsla.analytics.rarity.tally import joined
 from vizsla.triage.anchor import processes
 from vizsla.triage.assemble import lines, patterns

@@ -11,6 +11,7 @@ from pathlib import Path
 from vizsla import analytics
 from vizsla.analytics.rarity import days
 from vizsla.analytics.rarity import model as rarity
+from vizsla.analytics.rarity.share import Share
 from vizsla.baseline import Baseline, BaselineStore
 from vizsla.baseline.fading import NEVER, Fading
 from vizsla.baseline.growth import Growth, Part, Scope
@@ -106,7 +107,7 @@ def _counted(
         return rarity.counted(grows.fading.left([whole])), grows.fading.since([whole])
     planned = days.plan(scans)
 
-    def added(share: days.Share) -> rarity.Tallied:
+    def added(share: Share) -> rarity.Tallied:
         part.add(share.tallied)
         return share.tallied
 

@@ -15,6 +15,7 @@ from vizsla.analytic import Analytic, Builtin
 from vizsla.analytics.rarity import days
 from vizsla.analytics.rarity import model as rarity
 from vizsla.analytics.rarity.reference import Columns
+from vizsla.analytics.rarity.share import NEAR, hours
 from vizsla.analytics.rarity.tally import joined
 from vizsla.baseline import Baseline
 from vizsla.calibration import Floats
@@ -121,8 +122,8 @@ def by_days(
     heard, parts, words, lineages = defaultdict(list), [], dict(seen.words), NO_LINEAGES
     for share in days.tallied(engine, planned, steps(progress, planned.scans, "hunting in")):
         for kind, columns in rarity.heard(share.tallied.units).items():
-            heard[kind].append(dict(days.hours(columns, share.begin, share.end)))
-        around = seen.within(share.begin - days.NEAR, share.end + days.NEAR)
+            heard[kind].append(dict(hours(columns, share.begin, share.end)))
+        around = seen.within(share.begin - NEAR, share.end + NEAR)
         near = replace(share, tallied=with_observed(_asked(share.tallied, asked), around))
         table = processes(share.tallied.starts, lineages)
         parts.append(speaking(near, table, rarity.scored(near.tallied.units, score), tails))

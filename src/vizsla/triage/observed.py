@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vizsla.analytics import registry
-from vizsla.analytics.rarity.days import cut
 from vizsla.analytics.rarity.encode import EARLIEST, HOUR, I64, LATEST, NOTHING, U64, code_of, dictionary, mixed, take
 from vizsla.analytics.rarity.fields import Profile, profile
 from vizsla.analytics.rarity.keys import LOGON_KINDS, NO_PID, keys
 from vizsla.analytics.rarity.model import Learnt, ScoredUnits, Tallied, scored
 from vizsla.analytics.rarity.pick import tie_key
 from vizsla.analytics.rarity.reference import Columns
+from vizsla.analytics.rarity.share import cut
 from vizsla.analytics.rarity.tally import SLICE, TIE_KEY, TIE_SUM, Heap, joined, merge_rows
 from vizsla.analytics.rarity.things import of_pair, on_host, programs
 from vizsla.calibration import Floats, Tail

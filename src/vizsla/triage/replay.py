@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vizsla.analytics.rarity.days import Share
 from vizsla.analytics.rarity.encode import code_of
 from vizsla.analytics.rarity.fields import profile
 from vizsla.analytics.rarity.model import Learnt, ScoredUnits, Tallied, scored
 from vizsla.analytics.rarity.reference import Columns
+from vizsla.analytics.rarity.share import Share
 from vizsla.analytics.rarity.tally import NO_TIES, TIE_KEY, TIE_SUM, chosen_of, merge_rows
 from vizsla.analytics.rarity.tally import joined as stacked
 from vizsla.calibration import Floats
