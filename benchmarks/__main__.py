@@ -45,6 +45,7 @@ ABOUT = {
     "sequence": "sessions of HDFS, beside a plain Markov model, principal components and an LSTM",
     "spark_scale": "one and two Spark workers",
     "tabular": "outlier models on labelled tables, beside PyOD",
+    "travel": "logons from the whole world in real places, beside a second implementation; needs a GeoIP file",
     "volume": "bursts, rises and silences put in, beside simple charts; whether claimed rates hold",
 }
 
@@ -105,6 +106,7 @@ RUNS: dict[str, Callable[[Sequence[str]], list[Row]]] = {
     "sequence": module_rows("sequence"),
     "spark_scale": lambda arguments: own_process("spark_scale", arguments),
     "tabular": module_rows("tabular"),
+    "travel": module_rows("travel"),
     "volume": module_rows("volume"),
 }
 

@@ -15,6 +15,7 @@ import pytest
 
 from vizsla.analytic import Analytic
 from vizsla.analytics import registry
+from vizsla.analytics.impossible_travel import _said
 from vizsla.engine import Engine
 from vizsla.errors import AnalyticError
 from vizsla.hunt.observed import observe
@@ -188,6 +189,16 @@ def test_two_places_within_minutes_are_impossible(geoip: Path, lake: Lake, duckd
     assert rows[0]["score"] > 3
     assert len(rows[0]["event_ids"]) == 2
     assert max(row["score"] for row in rows if "svc_backup" not in row["pattern"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(3, "1 minute,"), (90, "2 minutes,"), (3_500, "58 minutes,"), (5_400, "1.5 hours,")]
+)
+def test_how_long_a_travel_took(seconds: int, said: str) -> None:
+    begun = int(MONDAY.timestamp() * 1e6)
+    there = {"user": "ada", "ip": "192.0.2.1", "first": begun}
+    here = {"user": "ada", "ip": "192.0.2.2", "first": begun + seconds * 1_000_000}
+    assert f" km in {said} " in _said(here, (0.0, 90.0), there, (0.0, 0.0))
 
 
 def test_without_a_file_nothing_is_looked_at(

@@ -161,9 +161,11 @@ def _travel(
 def _said(row: dict[str, Any], place: Place, other: dict[str, Any], there: Place) -> str:
     km, hours, speed = _speed(row, place, other, there)
     first, then = (datetime.fromtimestamp(one["first"] / 1e6, UTC) for one in (other, row))
+    minutes = round(hours * 60)
+    span = f"{hours:,.1f} hours" if minutes >= 60 else f"{minutes} minute{'s' * (minutes != 1)}"
     return (
         f"{row['user']} came from {other['ip']} at {first:%H:%M} and from {row['ip']} at {then:%H:%M}: {km:,.0f} km in "
-        f"{hours:,.1f} hours, {speed:,.0f} km/h"
+        f"{span}, {speed:,.0f} km/h"
     )
 
 

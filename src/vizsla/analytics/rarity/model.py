@@ -221,10 +221,6 @@ class Counted:
     sample: Tallied
     heard: Mapping[str, Columns]  # of all units; see `heard`
 
-    @property
-    def events(self) -> int:
-        return sum(counts.events for counts in self.kinds.values())
-
 
 def counted(tallies: Iterable[Tallied]) -> Counted:
     """The counts of tallies that share no unit: of several days. One after the other is asked for, and let go."""
