@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.common import Row, data, exit_code, shared, table
+from benchmarks.common import Row, data, shared, shown
 
 COPIES = 12  # of the public EVTX, which bring about 32,000 records
 
@@ -126,8 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"# {name}: {ABOUT[name]}", flush=True)
         rows += RUNS[name](arguments[1:])
     print(f"\n{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} processors, {platform.machine()}\n")
-    print(table(rows))
-    return exit_code(rows)
+    return shown(rows)
 
 
 if __name__ == "__main__":

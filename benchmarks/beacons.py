@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 
 from benchmarks.beacons_peers import rita, variation
 from benchmarks.beacons_week import Implant, company, implant
-from benchmarks.common import Row, block_bootstrap, data, exit_code, table
+from benchmarks.common import Row, block_bootstrap, data, shown
 from vizsla.analytics.beacon import LEAST, Scored, learnt, light
 from vizsla.beacon.folded import BEHIND
 from vizsla.beacon.listed import Fleet, listed
@@ -166,11 +166,5 @@ def run(argv: Sequence[str] | None = None) -> list[Row]:
     return rows + (simulated(chosen.runs, chosen.companies) if chosen.only in (None, "simulated") else [])
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    found = run(argv)
-    print(table(found))
-    return exit_code(found)
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(shown(run()))

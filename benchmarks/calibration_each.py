@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.calibration import LEVELS, MOST_E
-from benchmarks.common import Floats, Row, block_bootstrap, exit_code, table
+from benchmarks.common import Floats, Row, block_bootstrap, shown
 from benchmarks.cost import stamped
 from benchmarks.haystack import Haystack, opened, parser
 from benchmarks.padding import RECORD
@@ -184,11 +184,5 @@ def run(argv: Sequence[str] | None = None) -> list[Row]:
     return rows
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    found = run(argv)
-    print(table(found))
-    return exit_code(found)
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(shown(run()))

@@ -52,6 +52,12 @@ def exit_code(rows: Iterable[Row]) -> int:
     return int(any(row.ok is False for row in rows))
 
 
+def shown(rows: Sequence[Row]) -> int:
+    """The rows printed as a table; the exit code."""
+    print(table(rows))
+    return exit_code(rows)
+
+
 def shared(*parts: str) -> Path:
     """A public data set or tool: below VIZSLA_REAL_DATA's parent, or `../shared` beside the project."""
     beside = Path(__file__).resolve().parents[2] / "shared"

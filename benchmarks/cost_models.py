@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from benchmarks.common import Floats, Row, exit_code, table
+from benchmarks.common import Floats, Row, shown
 from benchmarks.tabular import auroc
 
 NAME = "cost"
@@ -121,11 +121,5 @@ def run(argv: Sequence[str] | None = None) -> list[Row]:
     return rows
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    found = run(argv)
-    print(table(found))
-    return exit_code(found)
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(shown(run()))

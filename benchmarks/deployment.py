@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.common import Row, exit_code, table
+from benchmarks.common import Row, shown
 
 NAME = "deployment"
 SERVERS, DAYS, HALF = 100, 28, 14
@@ -184,11 +184,5 @@ def run(argv: Sequence[str] | None = None) -> list[Row]:
     ]  # fmt: skip
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    found = run(argv)
-    print(table(found))
-    return exit_code(found)
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(shown(run()))

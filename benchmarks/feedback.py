@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import Row, exit_code, table
+from benchmarks.common import Row, shown
 from benchmarks.haystack import Haystack, Ranks, opened, paired, parser
 from vizsla.faces import jsonl
 from vizsla.nouns import Finding, Verdict
@@ -155,11 +155,5 @@ def rows(stack: Haystack, *, hunted: bool) -> list[Row]:
     return made
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    found = run(argv)
-    print(table(found))
-    return exit_code(found)
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(shown(run()))

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.common import Row, exit_code, table
+from benchmarks.common import Row, shown
 from benchmarks.haystack import Haystack, Ranks, opened, parser
 from vizsla.baseline import BaselineStore
 from vizsla.hunt import learn, update
@@ -66,11 +66,5 @@ def run(argv: Sequence[str] | None = None) -> list[Row]:
     ]  # fmt: skip
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    found = run(argv)
-    print(table(found))
-    return exit_code(found)
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(shown(run()))

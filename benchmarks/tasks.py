@@ -28,7 +28,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.common import Floats, Row, exit_code, table
+from benchmarks.common import Floats, Row, shown
 from benchmarks.tasks_simulated import DAY, DAYS, START, grid, simulate
 
 NAME = "tasks"
@@ -288,11 +288,5 @@ def _rows(ranks: Mapping[str, Sequence[float]], peers: Sequence[str]) -> list[Ro
     return rows
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    found = run(argv)
-    print(table(found))
-    return exit_code(found)
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(shown(run()))

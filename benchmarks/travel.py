@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import Row, data, exit_code, table
+from benchmarks.common import Row, data, shown
 from vizsla.analytics import registry
 from vizsla.analytics.impossible_travel import BACK, FASTEST, NEAR, SHORTEST
 from vizsla.engines import connect
@@ -120,11 +120,5 @@ def run(argv: Sequence[str] | None = None) -> list[Row]:
     ]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    found = run(argv)
-    print(table(found))
-    return exit_code(found)
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(shown(run()))

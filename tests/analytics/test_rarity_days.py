@@ -18,7 +18,7 @@ from vizsla.hunt.scope import scans_of
 from vizsla.lake import Lake, Scan
 from vizsla.triage.anchor import NO_LINEAGES, processes
 from vizsla.triage.assemble import lines, patterns
-from vizsla.triage.replay import Ranked, Replay, ranked, replay, speaking
+from vizsla.triage.replay import Ranked, Replay, anchored_of, ranked, replay, speaking
 
 SHELL = "C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe"
 PEER = "203.0.113.66"
@@ -73,7 +73,7 @@ def by_shares(lake: Lake, learnt: Learnt, held: int, monkeypatch: pytest.MonkeyP
         for share in days.tallied(engine, days.plan(scans_of(lake, engine))):
             units = rarity.scored(share.tallied.units, learnt[0].score)
             table = processes(share.tallied.starts, lineages)
-            parts.append(speaking(share, table, units, learnt[1].tails))
+            parts.append(speaking(share, anchored_of(share.tallied, table), units, learnt[1].tails))
             lineages = table.lineages(share.end)
             shares.append(share)
     return ranked(parts, shares[-1].tallied.words, learnt[1].tails), shares
@@ -82,8 +82,7 @@ def by_shares(lake: Lake, learnt: Learnt, held: int, monkeypatch: pytest.MonkeyP
 def whole(lake: Lake, learnt: Learnt) -> Ranked:
     found = tallied(lake)
     units = rarity.scored(found.units, learnt[0].score)
-    table = processes(found.starts)
-    return ranked([speaking(Share(found), table, units, learnt[1].tails)], found.words, learnt[1].tails)
+    return ranked([speaking(Share(found), anchored_of(found), units, learnt[1].tails)], found.words, learnt[1].tails)
 
 
 def at_midnight(day: int, host: str, beside: int, after: int = -SECOND) -> list[Event]:

@@ -13,9 +13,8 @@ from vizsla.analytics.rarity import model as rarity
 from vizsla.analytics.rarity.model import Model, Tallied
 from vizsla.analytics.rarity.share import Share
 from vizsla.analytics.rarity.tally import joined
-from vizsla.triage.anchor import processes
 from vizsla.triage.assemble import lines, patterns
-from vizsla.triage.replay import Ranked, Replay, ranked, replay, speaking
+from vizsla.triage.replay import Ranked, Replay, anchored_of, ranked, replay, speaking
 
 EVIL = START + 30 * DAY + 10 * HOUR
 
@@ -30,7 +29,7 @@ def learnt() -> tuple[Model, Replay]:
 def spoken(found: Tallied, learnt: tuple[Model, Replay]) -> Ranked:
     """Ranked with what has something to say alone."""
     units, tails = rarity.scored(found.units, learnt[0].score), learnt[1].tails
-    return ranked([speaking(Share(found), processes(found.starts), units, tails)], found.words, tails)
+    return ranked([speaking(Share(found), anchored_of(found), units, tails)], found.words, tails)
 
 
 def told(found: Tallied, ranked: Ranked) -> list[object]:

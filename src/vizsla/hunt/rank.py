@@ -30,7 +30,7 @@ from vizsla.nouns import Run
 from vizsla.triage.anchor import NO_LINEAGES, processes
 from vizsla.triage.episode import FamilyTails
 from vizsla.triage.observed import SCORE, Observed, learnt_with, split, with_observed
-from vizsla.triage.replay import Ranked, Replay, Speaking, ranked, replay, speaking
+from vizsla.triage.replay import Ranked, Replay, Speaking, anchored_of, ranked, replay, speaking
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +126,11 @@ def by_days(
         around = seen.within(share.begin - NEAR, share.end + NEAR)
         near = replace(share, tallied=with_observed(_asked(share.tallied, asked), around))
         table = processes(share.tallied.starts, lineages)
-        parts.append(speaking(near, table, rarity.scored(near.tallied.units, score), tails))
+        anchored = anchored_of(near.tallied, table)
+        parts.append(speaking(near, anchored, rarity.scored(near.tallied.units, score), tails))
         lineages = table.lineages(share.end)
         known = share.tallied.words
-        del share, near, table  # they are not to stay while the next share is tallied
+        del share, near, table, anchored  # they are not to stay while the next share is tallied
     words |= known
     return Spoken(parts, {kind: joined(columns) for kind, columns in sorted(heard.items())}, words)
 

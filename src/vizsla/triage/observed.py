@@ -21,7 +21,7 @@ from vizsla.analytics.rarity.model import Learnt, ScoredUnits, Tallied, scored
 from vizsla.analytics.rarity.pick import tie_key
 from vizsla.analytics.rarity.reference import Columns
 from vizsla.analytics.rarity.share import cut
-from vizsla.analytics.rarity.tally import SLICE, TIE_KEY, TIE_SUM, Heap, joined, merge_rows
+from vizsla.analytics.rarity.tally import SLICE, TIE_KEY, TIE_SUM, Heap, merge_rows, stacked
 from vizsla.analytics.rarity.things import of_pair, on_host, programs
 from vizsla.calibration import Floats, Tail
 from vizsla.nouns.event import HOST, TIME
@@ -104,12 +104,11 @@ class Observed:
 def together(parts: Iterable[Observed]) -> Observed:
     """Several analytics' observations as one."""
     listed = list(parts)
-    ties = [part.ties for part in listed if part.ties]
     rows = pa.concat_tables([ROWS.empty_table(), *(part.rows for part in listed)])
     return Observed(
         {kind: units for part in listed for kind, units in part.units.items()},
         {code: word for part in listed for code, word in part.words.items()},
-        joined([dict(t) for t in ties]) if ties else {},
+        stacked(part.ties for part in listed),
         rows.sort_by("tie").combine_chunks(),
         sum(part.timeless for part in listed),
     )
@@ -134,9 +133,8 @@ def with_observed(tallied: Tallied, seen: Observed) -> Tallied:
     """A tally with observations beside what it counted itself."""
     if not seen.units:
         return tallied
-    ties = joined([dict(t) for t in (tallied.ties, seen.ties) if t])
     units = {**tallied.units, **{kind: dict(columns) for kind, columns in seen.units.items()}}
-    return replace(tallied, units=units, words={**tallied.words, **seen.words}, ties=ties)
+    return replace(tallied, units=units, words={**tallied.words, **seen.words}, ties=stacked([tallied.ties, seen.ties]))
 
 
 def learnt_with(learnt: Learnt, seen: Observed) -> Learnt:

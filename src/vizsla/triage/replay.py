@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from operator import neg
 
 import numpy as np
@@ -20,8 +20,7 @@ from vizsla.analytics.rarity.fields import profile
 from vizsla.analytics.rarity.model import Learnt, ScoredUnits, Tallied, scored
 from vizsla.analytics.rarity.reference import Columns
 from vizsla.analytics.rarity.share import Share
-from vizsla.analytics.rarity.tally import NO_TIES, TIE_KEY, TIE_SUM, chosen_of, merge_rows
-from vizsla.analytics.rarity.tally import joined as stacked
+from vizsla.analytics.rarity.tally import NO_TIES, TIE_KEY, TIE_SUM, chosen_of, merge_rows, stacked
 from vizsla.calibration import Floats
 from vizsla.triage.anchor import Processes, anchors, processes
 from vizsla.triage.episode import (
@@ -96,18 +95,11 @@ def anchored_of(tallied: Tallied, table: Processes | None = None) -> Anchors:
     return anchors(tallied.ties or NO_TIES, known, np.array(listing, dtype=np.uint64))
 
 
-def speaking(share: Share, table: Processes, units: ScoredUnits, tails: FamilyTails) -> Speaking:
-    """What of some days has something to say. Their units are scored; `table`: the processes known by then."""
-    ties = share.tallied.ties or NO_TIES
+def speaking(share: Share, anchored: Anchors, units: ScoredUnits, tails: FamilyTails) -> Speaking:
+    """What of some days has something to say. Its ties are anchored, its units scored; what others beside it tell of
+    their episodes counts, too."""
+    ties, columns = share.tallied.ties or NO_TIES, share.tallied.units
     own = (ties["time"] >= share.begin) & (ties["time"] < share.end)
-    return _speaking(ties, anchored_of(share.tallied, table), units, share.tallied.units, tails, own)
-
-
-def _speaking(
-    ties: Columns, anchored: Anchors, units: ScoredUnits, columns: Mapping[str, Columns], tails: FamilyTails,
-    own: np.ndarray,
-) -> Speaking:  # fmt: skip
-    """`own`: the ties that are asked about. What others tell of their episodes counts, too."""
     worth = np.append(bits_of(*tail_of_units(units), units.surprisal, tails) > 0, False)  # place -1: not scored
     unit = unit_of(ties, units)
     speaks = worth[unit]
@@ -129,12 +121,12 @@ def _speaking(
 
 def together(parts: Sequence[Speaking]) -> Speaking:
     """Shares of a tally as one."""
-    ties = merge_rows(stacked([dict(part.ties) for part in parts]), TIE_KEY, {**TIE_SUM, ANCHORED + "time": "min"})
+    ties = merge_rows(stacked(part.ties for part in parts), TIE_KEY, {**TIE_SUM, ANCHORED + "time": "min"})
     kinds = sorted({kind for part in parts for kind in part.units})  # it must not depend on what is in which share
     traces = [part.trace for part in parts]
     return Speaking(
         ties,
-        {kind: stacked([dict(part.units[kind]) for part in parts if kind in part.units]) for kind in kinds},
+        {kind: stacked(part.units[kind] for part in parts if kind in part.units) for kind in kinds},
         {kind: np.concatenate([p.surprisal[kind] for p in parts if kind in p.units]) for kind in kinds},
         Trace.of(*(np.concatenate([getattr(one, name) for one in traces]) for name in ("anchor", "slice", "time"))),
     )
@@ -159,8 +151,7 @@ def replay(tallied: Tallied, learnt: Learnt) -> tuple[Replay, Ranked]:
     baseline)."""
     ties, anchored, units = tallied.ties or NO_TIES, anchored_of(tallied), learnt.scored
     tails = family_tails(ties, anchored, units)
-    everything = np.ones(len(ties["host"]), dtype=bool)
-    spoken = _speaking(ties, anchored, units, learnt.sample, tails, everything)
-    found = ranked([spoken], tallied.words, tails)
+    sample = Share(replace(tallied, units=dict(learnt.sample)))
+    found = ranked([speaking(sample, anchored, units, tails)], tallied.words, tails)
     order = np.lexsort((-found.episodes.surprisal, -found.episodes.bits))
     return Replay(tails, found.episodes.bits[order], found.episodes.surprisal[order], learnt.host_days), found

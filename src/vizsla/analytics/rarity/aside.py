@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from vizsla.analytics.rarity.model import Tallied
 from vizsla.analytics.rarity.reference import Columns
-from vizsla.analytics.rarity.share import NEAR, Share, cut, stacked
-from vizsla.analytics.rarity.tally import PART, packed, unpacked
+from vizsla.analytics.rarity.share import NEAR, Share, cut
+from vizsla.analytics.rarity.tally import PART, packed, stacked, unpacked
 
 PIECE = 1_000_000  # rows written at once
 
@@ -69,7 +69,7 @@ class Aside:
         for key, columns in beside:
             fill(key, columns)
         ties = made.pop(("tie", ""), {})
-        starts = stacked([one.starts for one in (before, self, after) if one])
+        starts = stacked(one.starts for one in (before, self, after) if one)
         units: dict[str, Columns] = {kind: dict(sorted(columns.items())) for (_, kind), columns in made.items()}
         return Share(Tallied(units, words, ties, starts), self.begin, self.end)
 

@@ -21,8 +21,8 @@ from vizsla.analytics.rarity.aside import Aside
 from vizsla.analytics.rarity.fields import profile
 from vizsla.analytics.rarity.model import Tallied, tally
 from vizsla.analytics.rarity.reference import Columns
-from vizsla.analytics.rarity.share import AFTER_ALL, BEFORE_ALL, Share, cut, stacked
-from vizsla.analytics.rarity.tally import UNIT_KEY, UNIT_SUM, joined, merge_rows
+from vizsla.analytics.rarity.share import AFTER_ALL, BEFORE_ALL, Share, cut
+from vizsla.analytics.rarity.tally import UNIT_KEY, UNIT_SUM, joined, merge_rows, stacked
 from vizsla.engine import Engine
 from vizsla.lake import Scan
 from vizsla.lake.days import by_days, dated, undated

@@ -31,6 +31,7 @@ from vizsla.analytics.rarity.tally import (
     located,
     merge_rows,
     sampled,
+    stacked,
     unpacked,
 )
 from vizsla.calibration import Floats, Tail, bits, pooled_e
@@ -235,13 +236,13 @@ def counted(tallies: Iterable[Tallied]) -> Counted:
             units[kind].append(dict(_sample(columns, tallied.share)))
         for kind, columns in heard(tallied.units).items():
             hours[kind].append(dict(columns))
-        ties += [dict(tallied.ties)] if tallied.ties else []
-        starts += [dict(tallied.starts)] if tallied.starts else []
+        ties.append(tallied.ties)
+        starts.append(tallied.starts)
         words |= tallied.words
         share = tallied.share
         del tallied  # it is not to stay while the next one is made
     chosen: dict[str, Columns] = {kind: joined(parts) for kind, parts in sorted(units.items())}
-    sample = Tallied(chosen, words, joined(ties) if ties else {}, joined(starts) if starts else {}, share)
+    sample = Tallied(chosen, words, stacked(ties), stacked(starts), share)
     return Counted(dict(sorted(kinds.items())), sample, {kind: joined(parts) for kind, parts in sorted(hours.items())})
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from vizsla.analytics.rarity.encode import HOUR
 from vizsla.analytics.rarity.model import Tallied
 from vizsla.analytics.rarity.reference import Columns
-from vizsla.analytics.rarity.tally import chosen_of, joined
+from vizsla.analytics.rarity.tally import chosen_of
 
 NEAR = 60_000_000  # microseconds within which what happened may meet across midnight
 BEFORE_ALL, AFTER_ALL = -(1 << 62), 1 << 62
@@ -37,9 +36,3 @@ def cut(tallied: Tallied, begin: int, end: int) -> Tallied:
 def hours(units: Columns, begin: int, end: int) -> Columns:
     """The units (of one kind) of the hours that [begin, end) touches."""
     return chosen_of(units, (units["hour"] >= begin // HOUR) & (units["hour"] <= (end - 1) // HOUR))
-
-
-def stacked(parts: Sequence[Columns]) -> Columns:
-    """Ties or starts one below the other; {} where there are none."""
-    some = [dict(part) for part in parts if part]
-    return joined(some) if some else {}

@@ -9,7 +9,7 @@ A `Tally` runs wherever the engine puts it and yields parts that merge in any or
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -357,6 +357,12 @@ def joined(chunks: list[dict[str, np.ndarray]], *, drain: bool = False) -> dict[
             for chunk in chunks:
                 chunk.pop(name, None)
     return made
+
+
+def stacked(parts: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Parts of a tally one below the other, as `joined`; those that are {} are none, and so is what is made of none."""
+    some = [dict(part) for part in parts if part]
+    return joined(some) if some else {}
 
 
 def groups(codes: U64) -> tuple[I64, I64]:
